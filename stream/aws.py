@@ -1,0 +1,119 @@
+"""One AWS session: clients, credentials, endpoints and regions, all from the standard chain.
+
+IRSA, Pod Identity, profiles, assumed roles, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_SQS` and the
+rest mean here what they mean to every AWS tool.
+"""
+
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession, get_session
+from botocore.exceptions import NoCredentialsError
+
+from stream import __version__
+from stream.metrics import Metrics
+
+if TYPE_CHECKING:
+    from obstore.store import S3Credential
+
+_CONNECT_TIMEOUT_S: Final = 5
+_READ_TIMEOUT_S: Final = 30  # above SQS's longest long poll of 20 s
+
+
+class Aws:
+    """The one session of this process.
+
+    Each request of its clients is counted in `aws_requests_total{service,operation,code}`.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self.session: AioSession = get_session()
+
+    def client(
+        self, service: str, *, region: str | None = None, connections: int = 10, attempts: int = 3
+    ) -> AbstractAsyncContextManager[Any]:
+        """An aiobotocore client, to be entered with `async with`.
+
+        Args:
+            service: as botocore names it (`sqs`, `s3`, `sts`).
+            region: unset: the chain's; where that has none either, us-east-1.
+            connections: size of the pool. Each long poll holds one for 20 seconds, so a client that polls needs more
+                than it has receivers.
+            attempts: how often one request is tried in all, by botocore's own standard retries.
+        """
+        config = AioConfig(
+            region_name=region or self.region,
+            max_pool_connections=connections,
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            read_timeout=_READ_TIMEOUT_S,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            user_agent_extra=f"trailstream/{__version__}",
+        )
+        return _Counted(self.session.create_client(service, config=config), service, self._metrics)
+
+    def count(self, service: str, operation: str, code: str) -> None:
+        """Count a request that was made by other means than a client of this session."""
+        self._metrics.aws_requests.labels(service, operation, code).inc()
+
+    async def s3_credentials(self) -> "S3Credential":
+        """The session's credentials for obstore, which asks again when they are about to expire.
+
+        Raises:
+            NoCredentialsError: the chain has none.
+        """
+        credentials = await self.session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        frozen = await credentials.get_frozen_credentials()
+        return {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "token": frozen.token,
+            # botocore renews credentials that have less than ten minutes left before it gives them out.
+            "expires_at": datetime.now(UTC) + timedelta(minutes=10),
+        }
+
+    @property
+    def region(self) -> str:
+        """The region of the environment or profile, or us-east-1."""
+        region: str | None = self.session.get_config_variable("region")
+        return region or "us-east-1"
+
+
+class _Counted(AbstractAsyncContextManager[Any]):
+    """Enters a client and has its answers counted."""
+
+    def __init__(self, context: Any, service: str, metrics: Metrics) -> None:
+        self._context = context
+        self._service = service
+        self._metrics = metrics
+
+    async def __aenter__(self) -> Any:
+        client = await self._context.__aenter__()
+        client.meta.events.register("after-call", self._answered)
+        client.meta.events.register("after-call-error", self._unanswered)
+        return client
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._context.__aexit__(*exc_info)
+
+    def _answered(self, http_response: Any, model: Any, **_: object) -> None:
+        self._metrics.aws_requests.labels(self._service, model.name, str(http_response.status_code)).inc()
+
+    def _unanswered(self, model: Any = None, **_: object) -> None:
+        self._metrics.aws_requests.labels(self._service, getattr(model, "name", "unknown"), "error").inc()
+
+
+def queue_region(queue_url: str) -> str | None:
+    """The region that an SQS queue's URL names, if it is one of AWS's own addresses.
+
+    `https://sqs.eu-west-1.amazonaws.com/111122223333/trail` is in eu-west-1.
+    """
+    labels = (urlsplit(queue_url).hostname or "").split(".")
+    if len(labels) >= 4 and labels[0] in ("sqs", "sqs-fips") and "amazonaws" in labels:
+        return labels[1]
+    return None

@@ -1,0 +1,207 @@
+"""Every metric that Trailstream exports, declared once; `/metrics` is nothing but this.
+
+Base units, bounded labels, and every label child present from the start, so that `rate()` and `absent()` mean what
+they say on the first scrape.
+"""
+
+import platform
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from stream import __version__
+from stream.errors import LOG_FILE_REASONS
+from stream.settings import SEVERITIES
+
+ENVELOPES: Final = (
+    "s3",
+    "sns_s3",
+    "eventbridge",
+    "sns_eventbridge",
+    "cloudtrail_sns",
+    "inline",
+    "test",
+    "unrelated",
+    "poison",
+)
+"""Shapes of a queue message; see `stream.intake.notification`."""
+
+SKIP_REASONS: Final = (
+    "digest",
+    "insight",
+    "aggregated",
+    "other_service",
+    "not_a_log_file",
+    "not_created",
+)
+"""Why an announced object is none of our business."""
+
+SETTLEMENTS: Final = ("acknowledged", "failed", "released", "expired")
+DELIVERY_OUTCOMES: Final = ("accepted", "duplicate", "rejected", "expired")
+ATTEMPT_REASONS: Final = {
+    "accepted": ("ok",),
+    "retry": ("timeout", "connection", "throttled", "server_error", "other"),
+    "rejected": ("bad_request", "too_large", "payload", "other"),
+    "down": ("unauthorized", "forbidden", "not_found", "gone", "redirect", "tls", "other"),
+}
+"""For each outcome of an attempt, the reasons that a channel may give."""
+
+ERRORS: Final = {
+    "receive": ("throttled", "no_queue", "forbidden", "connection", "other"),
+    "settle": ("throttled", "no_queue", "forbidden", "connection", "handle_expired", "other"),
+    "notification": ("poison", "inline_disabled"),
+    "log_file": LOG_FILE_REASONS,
+    "record": ("unreadable", "not_an_object", "account_mismatch"),
+    "deliver": ("rejected", "expired", "minimal_payload"),
+    "process": ("unexpected",),
+}
+"""For each stage, the reasons that `errors_total` counts."""
+
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_MINUTES: Final = (1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+_PREFIX: Final = "trailstream"
+
+
+class Metrics:
+    """One process's metrics, in a registry of their own (so that tests may have several)."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"{_PREFIX}_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"{_PREFIX}_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
+            return Histogram(f"{_PREFIX}_{name}", text, labels, buckets=tuple(buckets), registry=registry)
+
+        # Messages
+        self.messages_received = counter("messages_received_total", "Messages received from the queue.")
+        self.messages_settled = counter(
+            "messages_settled_total", "Messages settled, each once: received = settled + in flight.", "outcome"
+        )
+        self.messages_in_flight = gauge("messages_in_flight", "Messages received and not yet settled.")
+        self.message_age = histogram("message_age_seconds", "From sent to received.", _MINUTES)
+        self.message_receives = histogram(
+            "message_receives", "How often SQS had handed out the messages received.", (1, 2, 3, 5, 10, 20)
+        )
+        self.notifications = counter("notifications_total", "Messages by the shape of their body.", "envelope")
+        self.notification_to_ack = histogram(
+            "notification_to_ack_seconds", "From received to deleted from the queue.", _SECONDS
+        )
+        self.visibility_extensions = counter(
+            "visibility_extensions_total", "Extensions of a message's visibility timeout.", "outcome"
+        )
+        self.intake_paused = gauge("intake_paused", "1 while too many alerts wait for receiving to go on.")
+        self.queue_messages = gauge("queue_messages", "Messages in the queue, as SQS estimates them.", "state")
+        self.dead_letter_messages = gauge(
+            "dead_letter_messages", "Messages in the dead-letter queue, as SQS estimates them."
+        )
+
+        # Log files and records
+        self.log_files = counter("log_files_total", "Log files announced, by what became of them.", "outcome", "reason")
+        self.log_file_compressed_bytes = counter("log_file_compressed_bytes_total", "Bytes of log files read.")
+        self.log_file_bytes = counter("log_file_bytes_total", "Bytes of JSON inflated from them.")
+        self.log_file_duration = histogram(
+            "log_file_duration_seconds", "Time spent on one log file.", _SECONDS, "stage"
+        )
+        self.records = counter("records_total", "Records seen in log files and inline events.")
+        self.records_matched = counter("records_matched_total", "Records that a rule matched.", "rule")
+
+        # Alerts and deliveries
+        self.alerts = counter("alerts_total", "Alerts raised.", "rule", "severity")
+        self.alert_latency = histogram(
+            "alert_latency_seconds", "From the event's own time to acceptance by the channel.", _MINUTES, "channel"
+        )
+        self.alert_processing = histogram(
+            "alert_processing_seconds", "From the message's receipt to acceptance by the channel.", _SECONDS, "channel"
+        )
+        self.deliveries = counter(
+            "deliveries_total", "Deliveries finished: one for each alert and channel.", "channel", "outcome"
+        )
+        self.delivery_attempts = counter(
+            "delivery_attempts_total", "Requests to a channel, by its answer.", "channel", "outcome", "reason"
+        )
+        self.delivery_duration = histogram(
+            "delivery_duration_seconds", "Time that one request to a channel took.", _SECONDS, "channel"
+        )
+        self.deliveries_pending = gauge("deliveries_pending", "Alerts waiting for a channel.", "channel")
+        self.oldest_pending_delivery = gauge(
+            "oldest_pending_delivery_seconds", "Age of the alert that has waited longest for a channel.", "channel"
+        )
+        self.circuit_breaker_open = gauge(
+            "circuit_breaker_open", "1 while a channel is taken to be out of order and only probed.", "channel"
+        )
+        self.channel_last_success = gauge(
+            "channel_last_success_timestamp_seconds", "When a channel last accepted an alert, in Unix time.", "channel"
+        )
+
+        # The process
+        self.aws_requests = counter("aws_requests_total", "Requests to AWS.", "service", "operation", "code")
+        self.errors = counter("errors_total", "Everything that went wrong, each with its log line.", "stage", "reason")
+        self.event_loop_lag = gauge(
+            "event_loop_lag_seconds", "Longest delay of the event loop since the scrape before."
+        )
+        self.rules_loaded = gauge("rules_loaded", "Rules in force.", "pack")
+        self.build_info = Info(f"{_PREFIX}_build", "The running version.", registry=registry)
+        self.config_hash = gauge(
+            "config_hash", "First 48 bits of a hash of the settings: replicas that differ are configured differently."
+        )
+        self._declare_children()
+
+    def _declare_children(self) -> None:
+        for outcome in SETTLEMENTS:
+            self.messages_settled.labels(outcome)
+        for envelope in ENVELOPES:
+            self.notifications.labels(envelope)
+        for outcome in ("extended", "failed", "expired"):
+            self.visibility_extensions.labels(outcome)
+        for state in ("visible", "in_flight", "delayed"):
+            self.queue_messages.labels(state)
+        self.log_files.labels("read", "ok")
+        for reason in SKIP_REASONS:
+            self.log_files.labels("skipped", reason)
+        for reason in LOG_FILE_REASONS:
+            self.log_files.labels("failed", reason)
+        for stage in ("fetch", "decode", "detect"):
+            self.log_file_duration.labels(stage)
+        for stage, reasons in ERRORS.items():
+            for reason in reasons:
+                self.errors.labels(stage, reason)
+        self.build_info.info({"version": __version__, "python": platform.python_version()})
+
+    def declare_rules(self, rules: Iterable[tuple[str, str]]) -> None:
+        """Make the label children of these rules; each is its id and its pack (or `custom`)."""
+        packs: dict[str, int] = {}
+        for rule, pack in rules:
+            packs[pack] = packs.get(pack, 0) + 1
+            self.records_matched.labels(rule)
+            for severity in SEVERITIES:
+                self.alerts.labels(rule, severity)
+        for pack, count in packs.items():
+            self.rules_loaded.labels(pack).set(count)
+
+    def declare_channel(
+        self, channel: str, *, pending: Callable[[], float], oldest: Callable[[], float], open_: Callable[[], float]
+    ) -> None:
+        """Make the label children of a channel, its gauges measured at each scrape by these functions."""
+        for outcome in DELIVERY_OUTCOMES:
+            self.deliveries.labels(channel, outcome)
+        for outcome, reasons in ATTEMPT_REASONS.items():
+            for reason in reasons:
+                self.delivery_attempts.labels(channel, outcome, reason)
+        for each in (self.alert_latency, self.alert_processing, self.delivery_duration):
+            each.labels(channel)
+        self.channel_last_success.labels(channel)
+        self.deliveries_pending.labels(channel).set_function(pending)
+        self.oldest_pending_delivery.labels(channel).set_function(oldest)
+        self.circuit_breaker_open.labels(channel).set_function(open_)

@@ -1,0 +1,137 @@
+"""What can be set: the program's own variables and those that every channel has.
+
+The machinery behind them is `stream.environment`. Every channel keeps its section beside its code.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ByteSize, Field
+
+from stream.environment import CommaSeparated, Section
+from stream.severity import SEVERITIES, Severity
+
+__all__ = ["SEVERITIES", "ChannelSettings", "CommaSeparated", "Section", "Settings", "Severity"]
+
+
+def _bucket_globs(globs: tuple[str, ...]) -> tuple[str, ...]:
+    for glob in globs:
+        if "/" in glob or ":" in glob:
+            raise ValueError("names of buckets, with * and ? where wanted; not URLs, ARNs or keys")
+    return globs
+
+
+BucketGlobs = Annotated[CommaSeparated, AfterValidator(_bucket_globs)]
+
+
+class ChannelSettings(Section):
+    """What every channel's section has; a channel adds its address and its secrets.
+
+    A subclass sets `env_prefix` to `TRAILSTREAM_<CHANNEL>_`.
+    """
+
+    min_severity: Severity | None = Field(
+        default=None, description="Mildest severity sent to this channel; unset: `TRAILSTREAM_MIN_SEVERITY`."
+    )
+    timeout: float = Field(default=10.0, gt=0, le=300, description="Seconds that one request may take.")
+    rate: float = Field(default=0.0, ge=0, description="Requests a second, at most; 0: no limit of ours.")
+    deadline: float = Field(
+        default=36_000.0,
+        gt=0,
+        le=39_600,
+        description="Seconds to keep trying one alert before its message is handed back to the queue and counted "
+        "as expired. Stay below the 12 hours for which SQS lets a message be held.",
+    )
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the channel is on: its address is set."""
+        raise NotImplementedError(f"{type(self).__name__}.enabled")
+
+
+class Settings(Section):
+    """Everything that is not a channel's."""
+
+    queue_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+/\S+$",
+        description="URL of the SQS queue that receives the notifications. Required by `run` and `check`.",
+    )
+    buckets: BucketGlobs = Field(
+        default=(),
+        description="Buckets whose log files are read: comma-separated globs; `*` accepts any. Required by `run` "
+        "and `check`.",
+    )
+    inline_events: bool = Field(
+        default=False,
+        description="Alert on records that EventBridge brings inside the message (`… via CloudTrail`), in "
+        "seconds. Whoever may send to the queue could forge one.",
+    )
+    log_buckets: BucketGlobs = Field(
+        default=(),
+        description="Buckets that trails may log to: comma-separated globs. Unset: those of "
+        "`TRAILSTREAM_BUCKETS`, save `*`.",
+    )
+    packs: CommaSeparated = Field(default=("ct-013",), description="Built-in rule packs to load, comma-separated.")
+    rules: CommaSeparated = Field(
+        default=(), description="More rules: paths of Sigma files or of folders of them, comma-separated."
+    )
+    min_severity: Severity = Field(
+        default="informational", description="Mildest severity that is delivered: " + ", ".join(SEVERITIES) + "."
+    )
+    concurrency: int = Field(default=16, ge=1, le=1024, description="Log files worked on at once.")
+    receivers: int = Field(default=2, ge=1, le=64, description="Long polls of the queue at once.")
+    visibility_timeout: int | None = Field(
+        default=None,
+        ge=10,
+        le=43_200,
+        description="Seconds that a received message stays hidden from other replicas before it is extended. "
+        "Unset: the queue's own.",
+    )
+    retry_delay: float = Field(
+        default=30.0,
+        ge=0,
+        le=900,
+        description="Seconds until a failed message is tried again; doubled with each receive, up to 900.",
+    )
+    require_dlq: bool = Field(
+        default=True,
+        description="Refuse to run on a queue without a redrive policy: a bad message would come back for ever.",
+    )
+    max_pending_alerts: int = Field(
+        default=1000, ge=1, description="Alerts waiting for a channel at which receiving pauses."
+    )
+    max_record_bytes: ByteSize = Field(
+        default=ByteSize(4 * 1024**2),
+        ge=1024,
+        description="Bytes of JSON that one record may have (`4MiB` is understood).",
+    )
+    max_log_bytes: ByteSize = Field(
+        default=ByteSize(2 * 1024**3),
+        ge=1024,
+        description="Bytes of JSON that one log file may have (`2GiB` is understood).",
+    )
+    shutdown_grace: float = Field(
+        default=25.0,
+        ge=0,
+        le=3600,
+        description="Seconds to finish what is in hand after SIGTERM. Keep it below the pod's "
+        "terminationGracePeriodSeconds.",
+    )
+    ledger: Literal["memory"] = Field(
+        default="memory", description="Where it is remembered what was sent: `memory`, of this process alone."
+    )
+    http_host: str = Field(
+        default="", description="Address that /metrics, /healthz and /readyz listen on; empty: every one."
+    )
+    http_port: int = Field(
+        default=8080,
+        ge=0,
+        le=65_535,
+        description="Port of /metrics, /healthz and /readyz; 0: any free one, which is logged.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Quietest level that is logged: debug, info, warning, error."
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="`json` for machines, `console` for people."
+    )
