@@ -1,0 +1,143 @@
+"""A log file's bytes in, as they arrive; windows of its JSON out, never the whole of it.
+
+gzip of any number of members, or plain JSON. A fault is a `LogFileError`: `empty`, `not_gzip`, `bad_gzip`, `bad_crc`
+or `truncated`.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from isal import igzip_lib
+
+from stream.errors import LogFileError, LogFileReason
+
+WINDOW_BYTES: Final = 256 * 1024
+"""Size of a window: inside a core's second-level cache, large enough for calls to cost nothing beside work."""
+
+_SLICE_BYTES: Final = 64 * 1024
+# Bounds what is copied when a member ends: igzip hands back all that follows it, so a file of tiny members costs the
+# square of the slice, not of the chunk.
+
+# isal's stubs declare its exception as an instance.
+_IsalError: Final[type[Exception]] = igzip_lib.IsalError  # type: ignore[assignment]
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_JSON_SPACE: Final = b" \t\r\n"
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class Inflater:
+    """Inflates one log file.
+
+    Attributes:
+        compressed_bytes: bytes fed so far.
+        json_bytes: bytes of JSON given out so far.
+    """
+
+    def __init__(self) -> None:
+        self.compressed_bytes = 0
+        self.json_bytes = 0
+        self._head = b""
+        self._plain: bool | None = None
+        self._member: igzip_lib.IgzipDecompressor | None = None
+        self._between_members = b""
+        self._members = 0
+        self._padded = False
+
+    def windows(self, chunk: bytes) -> Iterator[bytes]:
+        """Inflate one chunk lazily: at most `WINDOW_BYTES` of JSON are made for each step of the iterator.
+
+        The iterator has to be exhausted before the next chunk is fed.
+
+        Raises:
+            LogFileError: the bytes are neither gzip nor JSON, or gzip that is damaged.
+        """
+        self.compressed_bytes += len(chunk)
+        if self._plain is None:
+            chunk = self._head + chunk
+            if not self._recognise(chunk):
+                self._head = chunk
+                return
+            self._head = b""
+        for start in range(0, len(chunk), _SLICE_BYTES):
+            piece = chunk[start : start + _SLICE_BYTES]
+            if self._plain:
+                self.json_bytes += len(piece)
+                yield piece
+            else:
+                yield from self._inflate(piece)
+
+    def finish(self) -> None:
+        """Say that no more bytes come.
+
+        Raises:
+            LogFileError: `empty`, or `truncated` in the middle of a gzip member.
+        """
+        if self.compressed_bytes == 0:
+            raise LogFileError("empty", "the object has no bytes")
+        if self._plain is None:
+            if self._head.startswith(_GZIP_MAGIC[:1]) and len(self._head) == 1:
+                raise LogFileError("truncated", "the file ends within its first two bytes")
+            raise LogFileError("bad_json", "nothing but white space")
+        if not self._plain and (self._member is not None or self._between_members):
+            raise LogFileError("truncated", f"the gzip data ends early, after {self.json_bytes} bytes of JSON")
+
+    def _recognise(self, start: bytes) -> bool:
+        """Tell gzip from plain JSON by the first bytes; false while there are too few of them."""
+        if start.startswith(_GZIP_MAGIC):
+            self._plain = False
+            return True
+        text = start.removeprefix(_BOM).lstrip(_JSON_SPACE)
+        if not text or start == _GZIP_MAGIC[:1] or _BOM.startswith(start):
+            return False
+        if text[:1] not in (b"{", b"["):
+            raise LogFileError("not_gzip", f"neither gzip nor JSON: it begins with {start[:8].hex(' ')}")
+        self._plain = True
+        return True
+
+    def _inflate(self, piece: bytes) -> Iterator[bytes]:
+        piece = self._between_members + piece
+        self._between_members = b""
+        while piece:
+            if self._member is None:
+                piece = self._after_padding(piece)
+                if not piece:
+                    return
+                self._member = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
+            member = self._member
+            while True:
+                try:
+                    window = member.decompress(piece, WINDOW_BYTES)
+                except _IsalError as error:
+                    # -6 is ISA-L's ISAL_INCORRECT_CHECKSUM (igzip_lib.h).
+                    reason: LogFileReason = "bad_crc" if "-6" in str(error) else "bad_gzip"
+                    raise LogFileError(reason, f"after {self.json_bytes} bytes of JSON: {error}") from error
+                piece = b""
+                if window:
+                    self.json_bytes += len(window)
+                    yield window
+                if member.eof:
+                    piece = member.unused_data
+                    self._member = None
+                    break
+                if member.needs_input:
+                    return
+
+    def _after_padding(self, piece: bytes) -> bytes:
+        """The start of the next member; empty while there is too little of it to tell.
+
+        Zeros may pad a gzip file (gzip's own manual allows it); anything else that isn't a member is damage.
+        """
+        if self._members:
+            rest = piece.lstrip(b"\0")
+            self._padded = self._padded or len(rest) < len(piece)
+            piece = rest
+        if not piece:
+            return b""
+        if self._padded or not (piece.startswith(_GZIP_MAGIC) or piece == _GZIP_MAGIC[:1]):
+            raise LogFileError("bad_gzip", f"bytes that are not gzip follow after {self.json_bytes} bytes of JSON")
+        if len(piece) == 1:
+            self._between_members = piece
+            return b""
+        self._members += 1
+        return piece

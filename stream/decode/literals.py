@@ -1,0 +1,16 @@
+"""The texts that a rule set can't match without: what detection asks of the prefilter."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Literal:
+    """A text of ASCII letters, digits or punctuation that must be in a record's JSON, in either case.
+
+    Attributes:
+        text: at least one character; compared without regard to ASCII case.
+        whole: the text is a whole JSON string value (so that its quotes may be searched for as well), not a part.
+    """
+
+    text: str
+    whole: bool = True

@@ -1,0 +1,190 @@
+"""A log file's bytes in, in any chunks; out the records that could match, parsed, and what is wrong with the file.
+
+No I/O and no asyncio: whoever has the bytes feeds them. Every record that can match a rule comes out, whatever its
+spelling; what the prefilter proves harmless is never parsed.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from stream.decode.inflate import Inflater
+from stream.decode.scan import Prefilter
+from stream.decode.split import Batch, Splitter, is_json
+from stream.errors import LogFileError
+
+_HELD_BYTES: Final = 4 * 1024 * 1024
+# Records are held until the file ends, since a second `Records` array would replace them; but not more than this of
+# their JSON, so that a giant full of matches costs no more memory than one without.
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One CloudTrail record that a rule might match."""
+
+    data: dict[str, Any]
+
+
+class LogDecoder:
+    """Decodes one log file.
+
+    Attributes:
+        records: top-level elements of `Records` seen so far.
+        not_objects: those of them that are not JSON objects.
+        unreadable: those that could match and that no parser takes; the file then fails with `unreadable_record`.
+    """
+
+    def __init__(self, prefilter: Prefilter, *, max_record_bytes: int, max_log_bytes: int) -> None:
+        self.records = 0
+        self.not_objects = 0
+        self.unreadable = 0
+        self._prefilter = prefilter
+        self._max_log_bytes = max_log_bytes
+        self._inflater = Inflater()
+        self._splitter = Splitter(max_record_bytes)
+        self._arrays = 0
+        self._held: list[Record] = []
+        self._held_bytes = 0
+        self._given = 0
+        self._broken = 0
+        self._first: bytes | None = None
+
+    @property
+    def compressed_bytes(self) -> int:
+        """Bytes of the log file fed so far."""
+        return self._inflater.compressed_bytes
+
+    @property
+    def json_bytes(self) -> int:
+        """Bytes of JSON inflated so far."""
+        return self._inflater.json_bytes
+
+    def steps(self, chunk: bytes) -> Iterator[list[Record]]:
+        """Feed a chunk lazily: each step does one window's work and gives what may be handed on already.
+
+        The iterator has to be exhausted before the next chunk. A caller with an event loop stops between two steps
+        and goes on in a thread when there is much to do.
+
+        Raises:
+            LogFileError: the file can't be read further; `take` still gives the records found before the fault.
+        """
+        windows = self._inflater.windows(chunk)
+        while (window := self._inflated(windows)) is not None:
+            for batch in self._splitter.feed(window):
+                self._look(batch)
+            yield self.take() if self._held_bytes > _HELD_BYTES else []
+
+    def feed(self, chunk: bytes) -> list[Record]:
+        """Feed a chunk and do all its work; see `steps`."""
+        return [record for records in self.steps(chunk) for record in records]
+
+    def finish(self) -> list[Record]:
+        """Say that no more chunks come, and get the rest of the records.
+
+        Raises:
+            LogFileError: as `steps`; also when single records were unreadable. `take` gives the records.
+        """
+        try:
+            self._inflater.finish()
+        except LogFileError:
+            self._drain()
+            raise
+        for batch in self._splitter.finish():
+            self._look(batch)
+        if self.unreadable:
+            raise LogFileError("unreadable_record", f"{self.unreadable} of {self.records} records can't be parsed")
+        if self._broken:
+            raise LogFileError("bad_json", f"{self._broken} of {self.records} records are not JSON")
+        return self.take()
+
+    def take(self) -> list[Record]:
+        """The records found and not given out yet; this is how they are had after a fault."""
+        records, self._held, self._held_bytes = self._held, [], 0
+        self._given += len(records)
+        return records
+
+    def first_record(self) -> dict[str, Any]:
+        """The file's first record, whether it could match or not; empty if there is none that can be read."""
+        try:
+            data = parse(self._first or b"{}")
+        except ValueError:
+            return {}
+        return data if isinstance(data, dict) else {}
+
+    def _inflated(self, windows: Iterator[bytes]) -> bytes | None:
+        """The next window, if there is one; a fault waits until the records before it have been found."""
+        try:
+            window = next(windows, None)
+            if self.json_bytes > self._max_log_bytes:
+                raise LogFileError(
+                    "log_too_large", f"more than TRAILSTREAM_MAX_LOG_BYTES ({self._max_log_bytes}) bytes of JSON"
+                )
+        except LogFileError:
+            self._drain()
+            raise
+        return window
+
+    def _drain(self) -> None:
+        """Find the records in what the splitter still holds: of a file that is at fault they are the last."""
+        with suppress(LogFileError):
+            for batch in self._splitter.finish():
+                self._look(batch)
+
+    def _look(self, batch: Batch) -> None:
+        if self._splitter.arrays != self._arrays:
+            self._begin_array()
+        if self._first is None and batch.elements:
+            self._first = bytes(batch.elements[0])
+        self.records += len(batch.elements)
+        suspect = self._prefilter.search(batch.text)
+        if not suspect and batch.checked:
+            return
+        search = self._prefilter.search
+        for element in batch.elements:
+            text = bytes(element)
+            if suspect and (len(batch.elements) == 1 or search(text)):
+                self._parse(text)
+            elif not batch.checked and not is_json(text):
+                self._broken += 1
+
+    def _begin_array(self) -> None:
+        self._arrays = self._splitter.arrays
+        if self._given:
+            raise LogFileError("bad_json", "a second Records array after records of the first were handed on")
+        self._held.clear()
+        self._first = None
+        self.records = self.not_objects = self.unreadable = self._broken = self._held_bytes = 0
+
+    def _parse(self, text: bytes) -> None:
+        try:
+            data = parse(text)
+        except ValueError:
+            self.unreadable += 1
+            return
+        if not isinstance(data, dict):
+            self.not_objects += 1
+            return
+        self._held.append(Record(data))
+        self._held_bytes += len(text)
+
+
+def parse(text: bytes) -> Any:
+    """One record's JSON, by orjson or, where that is too strict, by the standard library.
+
+    orjson refuses lone surrogates, NaN and nesting beyond 1,024; bytes that are not UTF-8 become U+FFFD, which no
+    rule's text can match.
+
+    Raises:
+        ValueError: no parser takes it.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(text.decode("utf-8", "replace"))
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error

@@ -1,0 +1,136 @@
+r"""Literals in, a prefilter out that proves their absence: what it does not hit can hold none, in any JSON spelling.
+
+A literal is searched in either ASCII case. JSON may spell one of its characters as an escape (`\u0053topLogging`): a
+sentinel pattern hits every escape that could stand for such a character, and a hit only ever means "look closely".
+"""
+
+import re
+import threading
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any, Final
+
+import structlog
+
+from stream.decode.literals import Literal
+
+hyperscan: Any
+try:
+    hyperscan = import_module("hyperscan")
+except ImportError:  # no wheel for this platform: the standard library's engine is as right, only slower
+    hyperscan = None
+
+log = structlog.get_logger()
+
+_UNSAFE: Final = frozenset('"\\/')
+"""Characters that JSON spells in further ways (`\\"`, `\\\\`, `\\/`): no part of a literal."""
+
+Search = Callable[[bytes], bool]
+
+
+class Prefilter:
+    """Answers whether a stretch of JSON could hold one of the literals.
+
+    With `None` for the literals (a rule that has none) the answer is always yes. May be used from several threads.
+    """
+
+    def __init__(self, literals: Iterable[Literal] | None) -> None:
+        self.literals = None if literals is None else tuple(sorted(set(literals)))
+        self.search: Search = _always if self.literals is None else _engine(self.literals)
+        """Whether these bytes may hold a literal. They have to be whole records: nothing is remembered of the last."""
+
+
+def patterns(literals: Iterable[Literal]) -> list[bytes]:
+    r"""One regular expression for each literal and one for the escapes that could spell them, for bytes of JSON.
+
+    Raises:
+        ValueError: a literal is empty or has a character outside printable ASCII, or `"`, `\` or `/`.
+    """
+    expressions = []
+    characters: set[str] = set()
+    for literal in literals:
+        text = literal.text
+        if not text or not text.isascii() or not text.isprintable() or _UNSAFE & set(text):
+            raise ValueError(f"not a text that can be searched for in JSON: {text!r}")
+        characters.update(text.lower(), text.upper())
+        quote = '"' if literal.whole else ""
+        expressions.append(f"{quote}{re.escape(text)}{quote}".encode())
+    if characters:
+        codes = "|".join(sorted(f"{ord(character):02x}" for character in characters))
+        expressions.append(rf"\\u00(?:{codes})".encode())
+    return expressions
+
+
+def _always(_: bytes) -> bool:
+    return True
+
+
+def _engine(literals: tuple[Literal, ...]) -> Search:
+    expressions = patterns(literals)
+    if not expressions:
+        return lambda _: False
+    portable = portable_engine(expressions)
+    if hyperscan is None:
+        return portable
+    try:
+        search = _hyperscan_engine(expressions)
+        trusted = _passes_self_test(search, literals)
+    except hyperscan.HyperscanError as error:
+        log.warning("hyperscan refused the rules' literals, using the slower engine", error=str(error))
+        return portable
+    if not trusted:
+        # One build of this engine's family was found to miss matches: better slow than blind.
+        log.error("hyperscan missed a literal in its self-test, using the slower engine")
+        return portable
+    return search
+
+
+def portable_engine(expressions: list[bytes]) -> Search:
+    """The standard library's engine: for platforms without the fast one, and what the fast one is held against."""
+    pattern = re.compile(b"|".join(expressions), re.IGNORECASE)
+    return lambda data: pattern.search(data) is not None
+
+
+def _hyperscan_engine(expressions: list[bytes]) -> Search:
+    flags = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=expressions,
+        ids=list(range(len(expressions))),
+        elements=len(expressions),
+        flags=[flags] * len(expressions),
+    )
+    # A scratch must not be shared by two threads at once; hyperscan raises if it is.
+    scratches = threading.local()
+
+    def search(data: bytes) -> bool:
+        try:
+            scratch = scratches.own
+        except AttributeError:
+            scratch = scratches.own = hyperscan.Scratch(database)
+        try:
+            database.scan(data, match_event_handler=_stop, scratch=scratch)
+        except hyperscan.ScanTerminated:
+            return True
+        return False
+
+    return search
+
+
+def _stop(*_: object) -> bool:
+    return True
+
+
+def _passes_self_test(search: Search, literals: tuple[Literal, ...]) -> bool:
+    """Whether the engine finds each literal at the start, in the middle and at the end of a block, and no ghost."""
+    filler = b'{"a":[0,1]},' * 40
+    if search(filler):
+        return False
+    for literal in literals:
+        text = literal.text.encode()
+        escaped = rb"\u%04X" % text[0] + text[1:]
+        for spelling in (text, text.swapcase(), escaped):
+            found = b'"' + spelling + b'"'
+            if not all(search(block) for block in (found, found + filler, filler + found, filler + found + filler)):
+                return False
+    return True

@@ -1,0 +1,150 @@
+"""Log files in many spellings, and the plain reading of them that the decoder is held against."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import strategies as st
+
+from stream.decode import Literal, LogDecoder, Prefilter, Record
+from stream.errors import LogFileError
+
+NAMES = ("StopLogging", "DeleteTrail", "AddTags")
+LITERALS = frozenset(Literal(name) for name in NAMES)
+PREFILTER = Prefilter(LITERALS)
+MIB = 1024 * 1024
+
+
+def decoder(prefilter: Prefilter = PREFILTER, *, record: int = 4 * MIB, log: int = 64 * MIB) -> LogDecoder:
+    return LogDecoder(prefilter, max_record_bytes=record, max_log_bytes=log)
+
+
+def read(body: bytes, cuts: Sequence[int] = (), **limits: int) -> list[dict[str, Any]]:
+    """All candidates of a file that arrives in chunks cut at these offsets."""
+    reading = decoder(PREFILTER, **limits)
+    found: list[Record] = []
+    edges = [0, *sorted({cut % (len(body) + 1) for cut in cuts}), len(body)]
+    for start, end in pairwise(edges):
+        found += reading.feed(body[start:end])
+    return [record.data for record in (*found, *reading.finish())]
+
+
+def read_until_fault(body: bytes, **limits: int) -> tuple[list[dict[str, Any]], str | None]:
+    """The candidates, and the reason of the fault that ended the reading, if there was one."""
+    reading = decoder(PREFILTER, **limits)
+    try:
+        found = [*reading.feed(body), *reading.finish()]
+    except LogFileError as error:
+        return [record.data for record in reading.take()], error.reason
+    return [record.data for record in found], None
+
+
+def matching(records: object) -> list[dict[str, Any]]:
+    """What a full parse finds: the elements whose eventName is one of ours."""
+    elements = records if isinstance(records, list) else []
+    return [
+        element
+        for element in elements
+        if isinstance(element, dict) and str(element.get("eventName")).lower() in [name.lower() for name in NAMES]
+    ]
+
+
+def log_file(*records: object, indent: int | None = None) -> bytes:
+    return gzip.compress(json.dumps({"Records": list(records)}, indent=indent).encode(), 1)
+
+
+def ordinary(index: int) -> dict[str, Any]:
+    return {
+        "eventVersion": "1.08",
+        "eventName": "DescribeInstances",
+        "eventID": f"ordinary-{index}",
+        "requestParameters": {"items": [{"eventVersion": index}, {"eventVersion": "x" * (index % 97)}]},
+    }
+
+
+def spell(text: str, draw: st.DrawFn) -> str:
+    """A JSON string of this text, some of its characters as escapes."""
+    out = []
+    for character in text:
+        if ord(character) < 0x10000 and draw(st.integers(0, 9)) == 0:
+            code = f"{ord(character):04x}"
+            out.append("\\u" + (code.upper() if draw(st.booleans()) else code))
+        else:
+            out.append(json.dumps(character, ensure_ascii=draw(st.booleans()))[1:-1])
+    return '"' + "".join(out) + '"'
+
+
+@st.composite
+def spelt(draw: st.DrawFn, value: object) -> str:
+    """Any JSON text of a value: white space, escapes, repeated keys of which the last one counts."""
+    space = draw(st.sampled_from(["", "", " ", "\n", "\r\n\t"]))
+    if isinstance(value, str):
+        return spell(value, draw)
+    if isinstance(value, list):
+        return "[" + space + f"{space},{space}".join(draw(spelt(each)) for each in value) + space + "]"
+    if isinstance(value, dict):
+        members = []
+        for key, member in draw(st.permutations(list(value.items()))):
+            if draw(st.integers(0, 7)) == 0:
+                members.append(spell(key, draw) + ":" + draw(st.sampled_from(['"StopLogging"', "null", "[{}]"])))
+            members.append(spell(key, draw) + space + ":" + space + draw(spelt(member)))
+        return "{" + space + f"{space},{space}".join(members) + space + "}"
+    return json.dumps(value)
+
+
+TEXTS = st.one_of(
+    st.sampled_from([*NAMES, "stoplogging", "STOPLOGGING", '},{"eventVersion"', "]}", "\\", '"', "\u2028", "é", "😀"]),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
+)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    max_leaves=8,
+)
+RECORDS = st.fixed_dictionaries(
+    {"eventVersion": st.just("1.08"), "eventID": st.uuids().map(str)},
+    optional={
+        "eventName": st.one_of(st.sampled_from([*NAMES, "stoplogging", "GetObject"]), VALUES),
+        "requestParameters": VALUES,
+        "userAgent": TEXTS,
+        "nested": st.fixed_dictionaries({"eventName": st.sampled_from(NAMES)}),
+    },
+)
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """The JSON text of a whole log file."""
+    elements = draw(st.lists(st.one_of(RECORDS, RECORDS, RECORDS, VALUES), max_size=8))
+    members = [(spell("Records", draw), draw(spelt(elements)))]
+    if draw(st.booleans()):
+        members.insert(draw(st.integers(0, 1)), (spell("meta", draw), draw(spelt({"Records": elements}))))
+    if draw(st.integers(0, 5)) == 0:
+        members.append(('"Records"', draw(spelt(draw(st.lists(RECORDS, max_size=3))))))
+    inside = ",".join(f"{key}:{value}" for key, value in members)
+    return draw(st.sampled_from(["", "\ufeff", " \n"])) + "{" + inside + "}" + draw(st.sampled_from(["", "\n "]))
+
+
+@st.composite
+def compressed(draw: st.DrawFn, body: bytes) -> bytes:
+    """These bytes as gzip of one or several members, padded or not, or as they are."""
+    if draw(st.integers(0, 3)) == 0:
+        return body
+    cuts = sorted(draw(st.lists(st.integers(0, len(body)), max_size=3)))
+    edges = [0, *cuts, len(body)]
+    members = b"".join(
+        gzip.compress(body[start:end], draw(st.sampled_from([0, 1, 9]))) for start, end in pairwise(edges)
+    )
+    return members + b"\0" * draw(st.sampled_from([0, 0, 1, 700]))
+
+
+def giant(inner: bytes, repeats: int, tail: bytes = b"") -> bytes:
+    """gzip of a log file whose array holds `inner` so often, and then `tail`; made without holding it inflated."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    parts = [packer.compress(b'{"Records":[' + inner)]
+    parts += [packer.compress(b"," + inner) for _ in range(repeats - 1)]
+    parts += [packer.compress((b"," + tail if tail else b"") + b"]}"), packer.flush()]
+    return b"".join(parts)

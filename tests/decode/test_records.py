@@ -1,0 +1,293 @@
+"""The decoder against a full parse: whatever the spelling, the chunks and the members, the same records come out."""
+
+import gzip
+import json
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream.decode import Literal, LogDecoder, Prefilter, Record
+from tests.decode.logs import (
+    MIB,
+    PREFILTER,
+    compressed,
+    decoder,
+    giant,
+    log_file,
+    matching,
+    ordinary,
+    read,
+    read_until_fault,
+    texts,
+)
+
+STOP = {"eventName": "StopLogging", "eventID": "stop"}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_full_parse_finds_the_same(data: st.DataObject) -> None:
+    text = data.draw(texts())
+    body = data.draw(compressed(text.encode()))
+    cuts = data.draw(st.lists(st.integers(0, max(len(body), 1)), max_size=6))
+
+    found = read(body, cuts)
+
+    assert matching(found) == matching(json.loads(text.lstrip("\ufeff"))["Records"])
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_a_file_that_is_cut_off_is_a_named_fault_and_makes_nothing_up(data: st.DataObject) -> None:
+    text = data.draw(texts()).lstrip("\ufeff")
+    whole = gzip.compress(text.encode())
+    objects: list[dict[str, Any]] = []
+
+    found, reason = read_until_fault(whole[: data.draw(st.integers(0, len(whole) - 1))])
+
+    def remember(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        objects.append(dict(pairs))
+        return objects[-1]
+
+    json.loads(text, object_pairs_hook=remember)
+    assert reason in ("truncated", "empty")
+    assert all(record in objects for record in found)
+
+
+@pytest.mark.parametrize("records", [3, 700])
+def test_every_record_before_the_cut_is_found(records: int) -> None:
+    elements = [json.dumps(STOP | {"n": number, "x": "y" * 200}) for number in range(records)]
+    whole = gzip.compress(('{"Records":[' + ",".join(elements)).encode(), 0)  # stored: what arrives is what is there
+
+    for kept in (1, records // 2, records - 1):
+        at = whole.index(f'"n": {kept},'.encode())  # in the middle of the element after those
+        found, reason = read_until_fault(whole[:at])
+
+        assert reason == "truncated"
+        assert [record["n"] for record in found] == list(range(kept))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300), st.booleans())
+def test_any_bytes_end_in_records_or_a_named_fault(body: bytes, zipped: bool) -> None:
+    read_until_fault(gzip.compress(body) if zipped else body)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_one_changed_byte_never_ends_in_another_error(data: st.DataObject) -> None:
+    body = bytearray(data.draw(compressed(data.draw(texts()).encode())))
+    for _ in range(data.draw(st.integers(1, 3))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    read_until_fault(bytes(body))
+
+
+def test_only_records_that_could_match_are_parsed() -> None:
+    records = [ordinary(index) for index in range(500)]
+    records.insert(250, STOP)
+    reading = decoder()
+
+    reading.feed(log_file(*records))
+
+    assert reading.finish() == [Record(STOP)]
+    assert reading.records == 501
+
+
+@pytest.mark.parametrize("indent", [None, 0, 2])
+@pytest.mark.parametrize("size", [97, 4096, 70_000])
+def test_records_over_many_windows_are_all_seen(indent: int | None, size: int) -> None:
+    records: list[Any] = [ordinary(index) for index in range(4000)]
+    for place in range(0, 4000, 400):
+        records[place] = STOP | {"eventID": f"stop-{place}"}
+    body = log_file(*records, indent=indent)
+
+    reading = decoder()
+    found = [record for at in range(0, len(body), size) for record in reading.feed(body[at : at + size])]
+    found += reading.finish()
+
+    assert [record.data["eventID"] for record in found] == [f"stop-{place}" for place in range(0, 4000, 400)]
+    assert reading.records == 4000
+
+
+def test_records_with_keys_in_ever_another_order_are_all_seen() -> None:
+    records = []
+    for index in range(3000):
+        items = list((ordinary(index) | {"sourceIPAddress": "192.0.2.1"}).items())
+        records.append(dict(items[index % 5 :] + items[: index % 5]))
+    reading = decoder()
+
+    assert read(log_file(*records, STOP)) == [STOP]
+    reading.feed(log_file(*records))
+    reading.finish()
+    assert reading.records == 3000
+
+
+def test_a_record_that_only_the_standard_library_reads_hides_none_beside_it() -> None:
+    odd = '{"eventName":"StopLogging","userAgent":"\\ud800","n":NaN,"big":' + "9" * 500 + "}"
+    inside = ",".join(json.dumps(ordinary(index)) for index in range(600))
+    body = gzip.compress(f'{{"Records":[{inside},{odd},{json.dumps(STOP)},{inside}]}}'.encode())
+
+    found = read(body)
+
+    assert [record.get("eventID") for record in found] == [None, "stop"]
+    assert found[0]["userAgent"] == "\ud800"
+
+
+def test_bytes_that_are_not_utf_8_hide_nothing() -> None:
+    body = b'{"Records":[{"eventName":"StopLogging","userAgent":"\xff\xfe"},{"eventName":"AddTags"}]}'
+
+    assert [record["eventName"] for record in read(body)] == ["StopLogging", "AddTags"]
+
+
+def test_a_record_that_no_parser_takes_fails_the_file_and_hides_none_beside_it() -> None:
+    deep = '{"eventName":"StopLogging","x":' + "[" * 5000 + "]" * 5000 + "}"
+    found, reason = read_until_fault(f'{{"Records":[{deep},{json.dumps(STOP)}]}}'.encode())
+
+    assert (found, reason) == ([STOP], "unreadable_record")
+
+
+def test_a_deep_record_that_can_not_match_is_no_fault() -> None:
+    deep = '{"eventName":"GetObject","x":' + "[" * 5000 + "]" * 5000 + "}"
+    assert read_until_fault(f'{{"Records":[{deep},{json.dumps(STOP)}]}}'.encode()) == ([STOP], None)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "empty"),
+        (b"<html>", "not_gzip"),
+        (b"\x1f", "truncated"),
+        (b" \n ", "bad_json"),
+        (log_file(STOP)[:-9], "truncated"),
+        (log_file(STOP)[:-8] + b"\0\0\0\0" + log_file(STOP)[-4:], "bad_crc"),
+        (log_file(STOP)[:10] + b"\xff" * 9, "bad_gzip"),
+        (log_file(STOP) + b"and more", "bad_gzip"),
+        (gzip.compress(b"{"), "bad_json"),
+        (gzip.compress(b"not json"), "bad_json"),
+        (gzip.compress(b'{"Records":[{"a":1},]}'), "bad_json"),
+        (gzip.compress(b'{"Records":[{"a":1}{"b":1}]}'), "bad_json"),
+        (gzip.compress(b'{"Records":[{"a":nul}]}'), "bad_json"),
+        (gzip.compress(b'{"Records":[{"a":1}]} trailing'), "bad_json"),
+        (gzip.compress(b'{"Records":[{"a":1}]}{"Records":[]}'), "bad_json"),
+        (gzip.compress(b'{"meta":{]},"Records":[]}'), "bad_json"),
+        (b'{"a":1}', "no_records"),
+        (b"{}", "no_records"),
+        (b"[]", "no_records"),
+        (b'{"Records":{"eventName":"StopLogging"}}', "no_records"),
+        (b'{"records":[]}', "no_records"),
+        (b'{"Records":[],"Records":null}', "no_records"),
+    ],
+)
+def test_each_fault_has_its_name(body: bytes, reason: str) -> None:
+    assert read_until_fault(body)[1] == reason
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (gzip.compress(b'{"Records":[{"eventName":"StopLogging"},{"a":1}')[:-9], "truncated"),
+        (gzip.compress(b'{"Records":[{"eventName":"StopLogging"},{"a":1}'), "bad_json"),
+        (gzip.compress(b'{"Records":[{"eventName":"StopLogging"},{"a":nul},{"b":1}]}'), "bad_json"),
+        (gzip.compress(b'{"Records":[{"eventName":"StopLogging"}]') + b"junk", "bad_gzip"),
+    ],
+)
+def test_what_was_found_before_a_fault_is_given(body: bytes, reason: str) -> None:
+    assert read_until_fault(body) == ([{"eventName": "StopLogging"}], reason)
+
+
+def test_a_nested_or_quoted_event_is_no_record() -> None:
+    bait = '{"eventName":"StopLogging"}'
+    body = json.dumps({"meta": {"Records": [json.loads(bait)]}, "Records": [{"userAgent": bait, "Records": [bait]}]})
+
+    assert matching(read(body.encode())) == []
+
+
+def test_the_last_of_two_records_arrays_counts() -> None:
+    body = b'{"Records":[{"eventName":"StopLogging"}],"Records":[{"eventName":"AddTags"}]}'
+
+    assert read(body) == [{"eventName": "AddTags"}]
+
+
+def test_elements_that_are_no_objects_are_passed_over_and_counted() -> None:
+    reading = decoder()
+    reading.feed(b'{"Records":["StopLogging",["StopLogging"],{"eventName":"StopLogging"}]}')
+
+    assert reading.finish() == [Record({"eventName": "StopLogging"})]
+    assert reading.not_objects == 2
+
+
+def test_the_first_record_is_had_though_nothing_matched() -> None:
+    reading = decoder()
+    reading.feed(log_file(ordinary(7)))
+    reading.finish()
+
+    assert reading.first_record()["eventID"] == "ordinary-7"
+
+
+def test_without_literals_every_record_is_a_candidate() -> None:
+    reading = decoder(Prefilter(None))
+    reading.feed(log_file(ordinary(1), ordinary(2)))
+
+    assert len(reading.finish()) == 2
+
+
+def test_a_record_larger_than_allowed_is_a_fault_and_those_before_it_are_given() -> None:
+    large = {"eventName": "AddTags", "x": "y" * 5000}
+
+    assert read_until_fault(log_file(STOP, large, STOP), record=4096) == ([STOP], "record_too_large")
+    assert read_until_fault(log_file(STOP, large), record=6000)[1] is None
+
+
+def test_a_value_without_end_is_given_up_at_the_limit() -> None:
+    body = gzip.compress(b'{"Records":[{"eventName":"StopLogging"},{"x":"' + b"y" * (3 * MIB))
+
+    assert read_until_fault(body, record=MIB) == ([{"eventName": "StopLogging"}], "record_too_large")
+
+
+def test_a_log_larger_than_allowed_is_a_fault_and_what_was_found_is_given() -> None:
+    filler = b",".join(json.dumps(ordinary(index)).encode() for index in range(500))
+    body = giant(json.dumps(STOP).encode() + b"," + filler, 40)
+
+    found, reason = read_until_fault(body, log=MIB)
+
+    assert reason == "log_too_large"
+    assert STOP in found
+
+
+@pytest.mark.parametrize(
+    ("inner", "matches"),
+    [
+        (json.dumps(ordinary(3)).encode(), 0),
+        (json.dumps(STOP | {"x": "y" * 900}).encode(), 1),
+        (b" " * 9000 + b"{}", 0),
+        (b'{"x":"' + rb"\n" * 5000 + b'"}', 0),
+    ],
+    ids=["ordinary", "every record matches", "white space", "escapes"],
+)
+def test_memory_does_not_grow_with_the_file(inner: bytes, matches: int) -> None:
+    body = giant(inner, 40 * MIB // len(inner))
+    reading = LogDecoder(PREFILTER, max_record_bytes=4 * MIB, max_log_bytes=1024 * MIB)
+    tracemalloc.start()
+    found = 0
+    for at in range(0, len(body), 4096):
+        for records in reading.steps(body[at : at + 4096]):
+            found += len(records)
+    found += len(reading.finish())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert reading.json_bytes > 30 * MIB
+    assert found == reading.records * matches
+    assert peak < 24 * MIB if matches else peak < 4 * MIB
+
+
+def test_a_literal_may_be_a_part_of_a_value() -> None:
+    prefilter = Prefilter([Literal("aws-control-tower", whole=False)])
+    reading = decoder(prefilter)
+    guarded = {"eventName": "X", "tag": "AWS-control-tower-guardrail"}
+    reading.feed(log_file(ordinary(1), guarded))
+
+    assert reading.finish() == [Record(guarded)]

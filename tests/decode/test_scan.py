@@ -1,0 +1,70 @@
+"""The prefilter is a proof of absence: what it passes over holds no literal in any spelling."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream.decode import Literal, Prefilter, scan
+from tests.decode.logs import NAMES, spell
+
+PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters='"\\/'), min_size=1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_a_literal_is_hit_in_any_spelling_and_place(data: st.DataObject) -> None:
+    literal = Literal(data.draw(PRINTABLE), whole=data.draw(st.booleans()))
+    text = "".join(data.draw(st.sampled_from([each.lower(), each.upper(), each])) for each in literal.text)
+    if not literal.whole:
+        text = data.draw(st.text(max_size=3)).replace("\ud800", "") + text + data.draw(st.text(max_size=3))
+    value = data.draw(st.composite(lambda draw: spell(text, draw))())
+    assert json.loads(value) == text
+    before = data.draw(st.sampled_from(["", "[1,", '{"a":"b","c":']))
+
+    assert Prefilter([literal]).search(f"{before}{value}".encode())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(PRINTABLE, st.booleans()), min_size=1, max_size=5), st.binary(max_size=200))
+def test_both_engines_give_the_same_answer(literals: list[tuple[str, bool]], data: bytes) -> None:
+    wanted = [Literal(text, whole) for text, whole in literals]
+    fast = Prefilter(wanted)
+    block = data + literals[0][0].encode() + data
+
+    assert fast.search(block) == scan.portable_engine(scan.patterns(wanted))(block)
+
+
+def test_ordinary_json_is_not_hit() -> None:
+    prefilter = Prefilter(Literal(name) for name in NAMES)
+
+    assert not prefilter.search(
+        json.dumps({"eventName": "DescribeTrails", "note": "StopLoggingNot", "n": "é"}).encode()
+    )
+    assert not prefilter.search(json.dumps({"note": "a StopLogging in a sentence"}).encode())
+
+
+def test_no_literals_match_nothing_and_unindexed_rules_everything() -> None:
+    assert not Prefilter([]).search(b'"StopLogging"')
+    assert Prefilter(None).search(b"anything")
+
+
+@pytest.mark.parametrize("text", ["", "é", "a/b", 'a"b', "a\\b", "a\nb"])
+def test_a_text_that_json_may_spell_in_more_ways_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a text that can be searched for"):
+        Prefilter([Literal(text)])
+
+
+def test_many_threads_may_search_at_once() -> None:
+    prefilter = Prefilter([Literal("StopLogging")])
+    blocks = [b"x" * 200_000 + b'"StopLogging"', b"x" * 200_000] * 50
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(prefilter.search, blocks)) == [True, False] * 50
+
+
+def test_an_engine_that_misses_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "_hyperscan_engine", lambda _: lambda data: b'x"StopLogging"x' in data)
+
+    assert Prefilter([Literal("StopLogging")]).search(b'"StopLogging"')
