@@ -1,0 +1,193 @@
+"""A record in, its alerts out: one for each rule that matches, judged and put in words. Raises for no JSON object."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stream.detect.actor import actor_of, is_person, is_root
+from stream.detect.alert import Actor, Alert, Change, Event, LogFile, Provenance, Resource
+from stream.detect.impact import GUARDING_TAGS, Impact, graded, impact_of, operation_of
+from stream.detect.json_value import canonical, shown, text_at
+from stream.detect.links import links
+from stream.detect.outcome import Verdict, verdict_of
+from stream.detect.own_path import key_account, own_path
+from stream.detect.rules import Rule, RuleSet
+from stream.detect.targets import listed_resources
+from stream.detect.wording import effect, impact_summary, rule_summary, title
+
+_ID_CHARACTERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A record that some rule matched, with all that is the same for each of those rules."""
+
+    record: dict[str, Any]
+    event: Event
+    actor: Actor
+    verdict: Verdict
+    impact: Impact | None
+    notes: tuple[str, ...]
+    provenance: Provenance
+    log_file: LogFile | None
+
+
+class Detector:
+    """Judges records by a rule set. Holds no state, and may be used from several threads."""
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        *,
+        buckets: Sequence[str],
+        log_buckets: Sequence[str],
+        guarding_tags: Sequence[str] = GUARDING_TAGS,
+    ) -> None:
+        """Take the rules and what is known of the surroundings.
+
+        Args:
+            rules: the rules in force.
+            buckets: globs of the buckets that are read.
+            log_buckets: globs of the buckets that trails may log to; empty: see `own_path`.
+            guarding_tags: globs of tag keys that policies make conditions of.
+        """
+        self.rules = rules
+        self._buckets = tuple(buckets)
+        self._log_buckets = tuple(log_buckets)
+        self._guarding_tags = tuple(guarding_tags)
+
+    def alerts(
+        self,
+        record: dict[str, Any],
+        *,
+        provenance: Provenance,
+        log_file: LogFile | None,
+        topic_arn: str | None = None,
+    ) -> list[Alert]:
+        """The alerts that a record gives rise to, in the order of the rules.
+
+        Args:
+            record: any JSON object.
+            provenance: how it came to us.
+            log_file: that held it, if one did.
+            topic_arn: SNS topic that the notification came through, if one did.
+        """
+        matched = self.rules.match(record)
+        if not matched:
+            return []
+        case = self._case(record, provenance, log_file, topic_arn)
+        return [_alert(case, rule) for rule in matched]
+
+    def _case(
+        self, record: dict[str, Any], provenance: Provenance, log_file: LogFile | None, topic_arn: str | None
+    ) -> _Case:
+        verdict = verdict_of(record)
+        event = _event(record, verdict)
+        operation = operation_of(record)
+        impact = None
+        if operation is not None:
+            impact = impact_of(
+                record,
+                operation,
+                verdict,
+                account=event.account_id,
+                region=event.region,
+                own=own_path(log_file, topic_arn, buckets=self._buckets, log_buckets=self._log_buckets),
+                guarding_tags=self._guarding_tags,
+            )
+        actor = actor_of(record)
+        notes = _notes(record, event, actor, impact, log_file)
+        return _Case(record, event, actor, verdict, impact, notes, provenance, log_file)
+
+
+def account_mismatch(record: Mapping[str, Any], log_file: LogFile | None) -> bool:
+    """Whether a record's account is another than the one that its log file's key names: forged or misplaced."""
+    named = key_account(log_file.key) if log_file else None
+    recipient = record.get("recipientAccountId")
+    return named is not None and recipient is not None and text_at(record, "recipientAccountId") != named
+
+
+def alert_id(record: Mapping[str, Any], rule_id: str) -> str:
+    """The id of a record's alert by a rule, 32 hexadecimal digits: the same on every replica and route, for ever.
+
+    Copies of one event share their `eventID` in the files of several trails, and a `sharedEventID` in those of several
+    accounts, of which each is alerted of. A record without either is known by all that it says.
+    """
+    event = text_at(record, "sharedEventID") or text_at(record, "eventID") or canonical(record)
+    identity = canonical([event, _account(record), rule_id])
+    return hashlib.sha256(identity.encode()).hexdigest()[:_ID_CHARACTERS]
+
+
+def _account(record: Mapping[str, Any]) -> str:
+    return text_at(record, "recipientAccountId") or text_at(record, "userIdentity", "accountId") or ""
+
+
+def _event(record: Mapping[str, Any], verdict: Verdict) -> Event:
+    return Event(
+        id=text_at(record, "eventID") or "",
+        name=text_at(record, "eventName") or "",
+        source=text_at(record, "eventSource") or "",
+        time=text_at(record, "eventTime") or "",
+        region=text_at(record, "awsRegion") or "",
+        account_id=_account(record),
+        account_name=None,
+        type=text_at(record, "eventType") or "",
+        outcome=verdict.outcome,
+        error_code=verdict.error_code,
+        error_message=verdict.error_message,
+    )
+
+
+def _is_foreign(event: Event, actor: Actor) -> bool:
+    return bool(actor.account_id and event.account_id and actor.account_id != event.account_id)
+
+
+def _notes(
+    record: Mapping[str, Any], event: Event, actor: Actor, impact: Impact | None, log_file: LogFile | None
+) -> tuple[str, ...]:
+    notes = []
+    if impact is not None and impact.omitted:
+        notes.append("its parameters were too large for the record and are unknown: take them for the worst")
+    if _is_foreign(event, actor):
+        notes.append(f"the caller is of another account ({shown(actor.account_id, 32)})")
+    if account_mismatch(record, log_file):
+        notes.append("the record's account is not that of its log file: it may be forged or misplaced")
+    return tuple(notes)
+
+
+def _alert(case: _Case, rule: Rule) -> Alert:
+    impact, event, actor, verdict = case.impact, case.event, case.actor, case.verdict
+    resources: tuple[Resource, ...]
+    target: str | None
+    if impact is None:
+        severity = rule.info.level
+        headline = attempt = f"{shown(rule.info.title, 100)}: {shown(event.name, 64)}"
+        target = None
+        summary = rule_summary(rule.info.title, event, actor, verdict, case.notes)
+        resources = listed_resources(case.record)
+    else:
+        root = is_root(case.record, actor)
+        severity = graded(impact, verdict, person=root or is_person(actor), elevated=root or _is_foreign(event, actor))
+        headline, attempt, target = impact.headline, impact.attempt, impact.target.words
+        summary = impact_summary(impact, event, actor, verdict, case.notes)
+        resources = (impact.target.resource,) if impact.target.resource else ()
+    return Alert(
+        id=alert_id(case.record, rule.info.id),
+        severity=severity,
+        title=title(event, headline=headline, attempt=attempt, target=target),
+        summary=summary,
+        rule=rule.info,
+        event=event,
+        actor=actor,
+        resources=resources,
+        changes=tuple(
+            Change(finding.field, finding.value, effect(finding, verdict))
+            for finding in (impact.findings if impact else ())
+        ),
+        provenance=case.provenance,
+        log_file=case.log_file,
+        links=links(region=event.region, event_id=event.id, operation=impact.operation if impact else None),
+        context=None,
+        record=case.record,
+    )

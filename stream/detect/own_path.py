@@ -1,0 +1,68 @@
+"""What the reader itself stands on, as far as one message tells: by it a change is judged to blind us or not."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from stream.detect.alert import LogFile
+
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
+_KEY: Final = re.compile(r"(?:(?P<prefix>.*)/)?AWSLogs/(?:o-[a-z0-9]+/)?(?P<account>[0-9]{12})/", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPath:
+    """How a record came to us, and where logs may go.
+
+    Attributes:
+        log_buckets: globs of the buckets that trails may log to.
+        bucket: of the log file that held the record; `None` if there was none.
+        prefix: of that log file's key, without slashes at its ends; `None` if unknown.
+        topic_arn: the SNS topic that the notification came through, if any.
+    """
+
+    log_buckets: tuple[str, ...] = ()
+    bucket: str | None = None
+    prefix: str | None = None
+    topic_arn: str | None = None
+
+    def knows(self, bucket: str) -> bool:
+        """Whether trails may log to this bucket; never if nobody has said which."""
+        return any(fnmatchcase(bucket, glob) for glob in self.log_buckets)
+
+    def is_topic(self, name_or_arn: str) -> bool:
+        """Whether this is the topic that the notification came through."""
+        if self.topic_arn is None:
+            return False
+        return name_or_arn == self.topic_arn or name_or_arn == self.topic_arn.rpartition(":")[2]
+
+
+def own_path(
+    log_file: LogFile | None, topic_arn: str | None, *, buckets: Sequence[str], log_buckets: Sequence[str]
+) -> OwnPath:
+    """Gather it for one message.
+
+    Args:
+        log_file: that held the record, if one did.
+        topic_arn: SNS topic that the notification came through, if one did.
+        buckets: globs of the buckets that are read.
+        log_buckets: globs of the buckets that trails may log to; empty: `buckets` without `*`, and the log file's own.
+    """
+    bucket = log_file.bucket or None if log_file else None
+    found = _KEY.match(log_file.key) if log_file else None
+    globs = list(log_buckets) or [glob for glob in buckets if glob.strip("*")]
+    if bucket and not log_buckets:
+        globs.append(_literally(bucket))
+    return OwnPath(tuple(globs), bucket, (found["prefix"] or "").strip("/") if found else None, topic_arn)
+
+
+def key_account(key: str) -> str | None:
+    """The account, 12 digits, that a log file's key names, by the last `AWSLogs/` in it; a prefix may hold others."""
+    found = _KEY.match(key)
+    return found["account"] if found else None
+
+
+def _literally(name: str) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", name)
