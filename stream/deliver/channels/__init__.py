@@ -1,0 +1,38 @@
+"""The channels: every module of this folder that defines a `Channel` adds it, and its settings, by being here."""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from inspect import isabstract
+from pkgutil import iter_modules
+from typing import Final
+
+from stream.deliver.channel import Channel
+from stream.settings import ChannelSettings, Section
+
+
+def _discover() -> Iterator[type[Channel]]:
+    for found in sorted(iter_modules(__path__), key=lambda found: found.name):
+        module = import_module(f"{__name__}.{found.name}")
+        for value in vars(module).values():
+            is_channel = isinstance(value, type) and issubclass(value, Channel) and not isabstract(value)
+            if is_channel and value.__module__ == module.__name__:  # defined there, not imported
+                yield value
+
+
+CHANNELS: Final[Mapping[str, type[Channel]]] = {channel.name: channel for channel in _discover()}
+"""Every channel there is, by name."""
+
+
+def channel_sections() -> tuple[type[ChannelSettings], ...]:
+    """The settings of every channel, for `stream.settings.load` and `reference`."""
+    return tuple(channel.section for channel in CHANNELS.values())
+
+
+def build(sections: Mapping[type[Section], Section]) -> list[Channel]:
+    """The channels whose settings switch them on, from what `stream.settings.load` returned."""
+    channels = []
+    for channel in CHANNELS.values():
+        settings = sections[channel.section]
+        if isinstance(settings, ChannelSettings) and settings.enabled:
+            channels.append(channel(settings))
+    return channels

@@ -1,0 +1,180 @@
+"""What all channels that speak HTTP share: one request out, and its answer, or what went wrong, classified."""
+
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from pydantic import SecretStr
+
+from stream import __version__
+from stream.deliver.channel import (
+    Accepted,
+    Answer,
+    Channel,
+    Down,
+    DownReason,
+    Rejected,
+    RejectedReason,
+    Retry,
+)
+
+MAX_RETRY_AFTER_S: Final = 900.0
+"""A service may ask for patience, but not silence an alert for a day by a typing error."""
+
+_MAX_BODY_BYTES: Final = 1024  # an answer's body is only looked into for a word of explanation
+
+_DOWN: Final[Mapping[int, DownReason]] = {
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    407: "unauthorized",  # the proxy's credentials: no fault of the alert
+    410: "gone",
+}
+_REJECTED: Final[Mapping[int, RejectedReason]] = {
+    400: "bad_request",
+    413: "too_large",
+    415: "payload",
+    422: "payload",
+    431: "too_large",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP response: its status, its `Retry-After` in seconds, and the beginning of its body."""
+
+    status: int
+    retry_after_s: float | None
+    text: str
+
+
+def classify(reply: Reply) -> Answer:
+    """What a status means where the service has no rules of its own."""
+    status, after_s = reply.status, reply.retry_after_s
+    if 200 <= status < 300:
+        return Accepted()
+    if 300 <= status < 400:
+        return Down("redirect")  # never followed: it would carry the alert to a place that nobody configured
+    if status in _DOWN:
+        return Down(_DOWN[status])
+    if status == 408:
+        return Retry("timeout", after_s)
+    if status == 429:
+        return Retry("throttled", after_s)
+    if status == 425:
+        return Retry("other", after_s)
+    if 400 <= status < 500:
+        return Rejected(_REJECTED.get(status, "other"))
+    return Retry("server_error" if status >= 500 else "other", after_s)
+
+
+def parse_retry_after(value: str | None, now: float) -> float | None:
+    """Seconds to wait by a `Retry-After` header (RFC 9110, 10.2.3), bounded by `MAX_RETRY_AFTER_S`.
+
+    Args:
+        value: the header: seconds (a fraction is accepted) or an HTTP date; anything else counts as absent.
+        now: Unix time.
+    """
+    if value is None or not (value := value.strip()).isascii():
+        return None
+    if value.replace(".", "", 1).isdecimal():
+        return min(float(value), MAX_RETRY_AFTER_S)
+    try:
+        date = parsedate_to_datetime(value)
+        # RFC 9110 has dates in GMT only; one without a zone is taken for that.
+        seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+
+
+def http_url(value: SecretStr | None) -> SecretStr | None:
+    """Accept an absolute http or https URL.
+
+    Raises:
+        ValueError: it is none; the message doesn't show it, for whoever knows the URL of a webhook may use it.
+    """
+    if value is None:
+        return None
+    fault = ValueError("must be a URL that begins with https:// (or http://) and names a host")
+    url = value.get_secret_value().strip()
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise fault from None
+    if not usable or any(character.isspace() or not character.isprintable() for character in url):
+        raise fault
+    return SecretStr(url)
+
+
+class HttpChannel(Channel):
+    """A channel that makes HTTP requests, over one connection pool of its own."""
+
+    _session: aiohttp.ClientSession | None = None
+
+    async def request(self, url: SecretStr, body: bytes, headers: Mapping[str, str], *, method: str = "POST") -> Answer:
+        """Make one request; redirects are not followed, TLS is verified, `settings.timeout` covers all of it."""
+        try:
+            return self.judge(await self._exchange(method, url.get_secret_value(), body, headers))
+        except TimeoutError:
+            return Retry("timeout")
+        except (ssl.SSLError, aiohttp.ServerFingerprintMismatch):
+            return Down("tls")
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
+            return Down("other")
+        except aiohttp.ClientHttpProxyError as error:
+            return Down(_DOWN[error.status]) if error.status in _DOWN else Retry("connection")
+        except (aiohttp.ClientError, OSError):
+            return Retry("connection")
+
+    async def _exchange(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        async with self._pool().request(
+            method,
+            url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=self.settings.timeout),
+        ) as response:
+            try:
+                start = await response.content.read(_MAX_BODY_BYTES)
+            except (TimeoutError, aiohttp.ClientError, OSError):
+                start = b""  # the status is known, and it decides: to send again would be to tell twice
+            return Reply(
+                status=response.status,
+                retry_after_s=parse_retry_after(response.headers.get("Retry-After"), time.time()),
+                text=start.decode("utf-8", "replace"),
+            )
+
+    def judge(self, reply: Reply) -> Answer:
+        """Classify an answer; a service with rules of its own overrides this."""
+        return classify(reply)
+
+    async def reach(self, url: SecretStr) -> Answer:
+        """Ask for the address with HEAD, which tells nobody anything; any answer of HTTP will do."""
+        answer = await self.request(url, b"", {}, method="HEAD")
+        unreached = (Retry("timeout"), Retry("connection"), Down("tls"), Down("other"))
+        return answer if answer in unreached else Accepted()
+
+    def _pool(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self.concurrency),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=True,  # HTTPS_PROXY and NO_PROXY, as everywhere else
+                auto_decompress=False,  # nothing compressed is asked for, so no answer is a bomb
+                headers={"User-Agent": f"trailstream/{__version__}", "Accept-Encoding": "identity"},
+            )
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        if self._session is not None:
+            await self._session.close()

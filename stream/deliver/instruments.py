@@ -1,0 +1,114 @@
+"""What is seen of a channel from outside: its metrics, and one log line for each change of its state."""
+
+from datetime import UTC, datetime
+from pathlib import PurePath
+from traceback import extract_tb
+
+import structlog
+
+from stream.deliver.channel import Answer, Down, Rejected, Retry
+from stream.deliver.clock import Clock
+from stream.deliver.delivery import Delivery, Outcome
+from stream.metrics import Metrics
+
+
+class Instruments:
+    """Counts and tells what happens to the deliveries of one channel.
+
+    Args:
+        channel: the channel's name.
+        metrics: where it is counted.
+        clock: tells the time.
+    """
+
+    def __init__(self, channel: str, metrics: Metrics, clock: Clock) -> None:
+        self._channel = channel
+        self._metrics = metrics
+        self._clock = clock
+        self._log = structlog.get_logger(channel=channel)
+
+    def answered(self, answer: Answer, seconds: float) -> None:
+        """One request has been made, and took that long."""
+        self._metrics.delivery_duration.labels(self._channel).observe(seconds)
+        self._metrics.delivery_attempts.labels(self._channel, answer.outcome, answer.reason).inc()
+
+    def stumbled(self, delivery: Delivery, error: Exception) -> None:
+        """The channel's own code has failed; no message, for it may hold an address that is a secret."""
+        frame = extract_tb(error.__traceback__)[-1]
+        self._log.error(
+            "channel has a fault",
+            alert_id=delivery.alert.id,
+            error=type(error).__name__,
+            at=f"{PurePath(frame.filename).name}:{frame.lineno}",
+        )
+
+    def refused(self, delivery: Delivery, answer: Rejected) -> None:
+        """The whole alert was rejected; what is left to try is the minimal payload."""
+        self._metrics.errors.labels("deliver", "minimal_payload").inc()
+        self._log.warning(
+            "alert refused, its minimal payload is tried", alert_id=delivery.alert.id, reason=answer.reason
+        )
+
+    def fails(self, answer: Retry) -> None:
+        """The first failure since the channel last answered well."""
+        self._log.warning("channel fails", reason=answer.reason)
+
+    def opened(self, answer: Retry | Down, waiting: int) -> None:
+        """The circuit breaker has opened."""
+        self._log.warning("circuit breaker opened", reason=answer.reason, waiting=waiting)
+
+    def recovered(self, waiting: int) -> None:
+        """The channel answers well again."""
+        self._log.info("channel recovered", waiting=waiting)
+
+    def refreshed(self) -> None:
+        """A secret was read again and is another one now."""
+        self._log.info("secrets have changed")
+
+    def not_refreshed(self, error: Exception) -> None:
+        """Secrets could not be read again."""
+        self._log.warning("secrets can't be read again", reason=str(error))
+
+    def duplicate(self) -> None:
+        """An alert was asked for that the channel had accepted before."""
+        self._metrics.deliveries.labels(self._channel, "duplicate").inc()
+
+    def finished(self, delivery: Delivery, outcome: Outcome, reason: str) -> None:
+        """A delivery has come to its end; one that was withdrawn has not: its alert comes again."""
+        if outcome == "withdrawn":
+            return
+        self._metrics.deliveries.labels(self._channel, outcome).inc()
+        if outcome == "accepted":
+            self._timed(delivery)
+            self._log.info("alert delivered", alert_id=delivery.alert.id, attempts=delivery.attempts)
+        elif outcome != "duplicate":
+            self._metrics.errors.labels("deliver", outcome).inc()
+            self._log.error(
+                "delivery given up",
+                alert_id=delivery.alert.id,
+                outcome=outcome,
+                reason=reason,
+                attempts=delivery.attempts,
+            )
+
+    def _timed(self, delivery: Delivery) -> None:
+        unix, event = self._clock.unix(), delivery.alert.event
+        self._metrics.channel_last_success.labels(self._channel).set(unix)
+        processing_s = max(self._clock.now() - delivery.received_at, 0.0)
+        self._metrics.alert_processing.labels(self._channel).observe(processing_s)
+        happened = _unix_time(event.time)
+        if happened is not None:
+            # prometheus_client raises on an exemplar of more than 128 characters, and later, in every scrape, on one
+            # that isn't UTF-8. A real event's id is a UUID of 36.
+            fit = len(event.id) <= 100 and event.id.isascii() and event.id.isprintable()
+            exemplar = {"event_id": event.id} if fit else None
+            self._metrics.alert_latency.labels(self._channel).observe(max(unix - happened, 0.0), exemplar)
+
+
+def _unix_time(text: str) -> float | None:
+    """Seconds of an ISO 8601 time; `None` for a forged or damaged one."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -1,0 +1,59 @@
+import asyncio
+import math
+import time
+
+import pytest
+
+from stream.deliver.clock import Alarm, SystemClock
+from tests.deliver.fakes import FakeClock
+
+
+async def test_a_sleeper_wakes_when_its_moment_has_come() -> None:
+    clock = FakeClock()
+    await clock.run(Alarm(clock).wait_until(1030.0))
+    assert clock.moment == 1030.0
+
+
+async def test_a_ring_cuts_even_an_endless_sleep_short() -> None:
+    clock = FakeClock()
+    alarm = Alarm(clock)
+    sleeper = asyncio.create_task(alarm.wait_until(math.inf))
+    await clock.settle()
+    assert not sleeper.done()
+    alarm.ring()
+    await clock.settle()
+    assert sleeper.done()
+    assert clock.moment == 1000.0
+
+
+async def test_a_ring_before_falling_asleep_is_not_lost_and_counts_once() -> None:
+    clock = FakeClock()
+    alarm = Alarm(clock)
+    alarm.ring()
+    await asyncio.wait_for(alarm.wait_until(math.inf), 5)
+    again = asyncio.create_task(alarm.wait_until(1001.0))
+    await clock.settle()
+    assert not again.done()
+    await clock.advance(1.0)
+    assert again.done()
+
+
+async def test_a_sleeper_that_is_cancelled_leaves_no_sleep_behind() -> None:
+    alarm = Alarm(SystemClock())
+    before = asyncio.all_tasks()
+    sleeper = asyncio.create_task(alarm.wait_until(math.inf))
+    await asyncio.sleep(0.001)
+    sleeper.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sleeper
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_the_systems_clock_tells_monotonic_and_unix_time() -> None:
+    clock = SystemClock()
+    began = clock.now()
+    await clock.sleep(0.001)
+    assert began <= time.monotonic() - 0.001
+    assert abs(clock.unix() - time.time()) < 5
