@@ -1,0 +1,185 @@
+"""Objects come whole, from the version named, through every break that passes, and else with a named fault."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiobotocore.session import get_session
+
+from stream.aws import Aws
+from stream.demo.emulator import Emulator
+from stream.errors import LogFileError
+from stream.intake.notification import ObjectRef
+from stream.intake.objects import Objects
+from stream.metrics import Metrics
+from tests.intake.s3_stub import S3Stub, s3_stub
+
+BODY = bytes(range(256)) * 4000  # about a megabyte: many chunks
+
+
+def ref(key: str = "AWSLogs/1/log.json.gz", *, bucket: str = "logs", version_id: str | None = None) -> ObjectRef:
+    return ObjectRef(bucket, key, version_id, "us-east-1", None, "111122223333")
+
+
+@pytest.fixture
+async def stub(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S3Stub]:
+    async with s3_stub() as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", running.url)
+        running.body = BODY
+        yield running
+
+
+async def read(wanted: ObjectRef, metrics: Metrics | None = None, *, stall_s: float = 20.0) -> bytes:
+    async with Objects(Aws(metrics or Metrics()), stall_s=stall_s, backoff_s=0.001) as objects:
+        return b"".join([chunk async for chunk in objects.stream(wanted)])
+
+
+async def test_an_object_comes_in_one_request(stub: S3Stub) -> None:
+    metrics = Metrics()
+
+    assert await read(ref(), metrics) == BODY
+    assert len(stub.gets) == 1
+    assert stub.heads == 0
+    assert metrics.aws_requests.labels("s3", "GetObject", "200")._value.get() == 1
+
+
+@pytest.mark.parametrize("act", ["500", "503:SlowDown", "429", "cut:0", "cut:100", "cut:700000", "400:ExpiredToken"])
+@pytest.mark.parametrize("key", ["plain/log.json.gz", "double//log.json.gz"])
+async def test_what_passes_is_tried_again(stub: S3Stub, act: str, key: str) -> None:
+    stub.script.extend([act, act])
+
+    assert await read(ref(key)) == BODY
+
+
+async def test_a_broken_body_is_resumed_where_it_broke(stub: S3Stub) -> None:
+    stub.script.extend(["cut:500000", "cut:100000"])
+
+    assert await read(ref()) == BODY
+    assert all(int(get.headers["Range"].removeprefix("bytes=").removesuffix("-")) > 0 for get in stub.gets[1:])
+    assert {get.headers["If-Match"] for get in stub.gets[1:]} == {stub.etag}
+
+
+async def test_a_body_that_stalls_is_resumed(stub: S3Stub) -> None:
+    stub.script.append("stall:200000")
+
+    assert await read(ref(), stall_s=0.3) == BODY
+
+
+async def test_a_body_that_comes_slowly_is_waited_for(stub: S3Stub) -> None:
+    stub.script.append("drip:5000")
+
+    assert await read(ref(), stall_s=0.5) == BODY
+    assert len(stub.gets) == 1
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        ("404", "not_found"),
+        ("403:AccessDenied", "forbidden"),
+        ("401", "forbidden"),
+        ("400:KMS.DisabledException", "forbidden"),
+        ("500", "unavailable"),
+        ("cut:0", "unavailable"),
+        ("416", "unavailable"),
+    ],
+)
+@pytest.mark.parametrize("key", ["plain/log.json.gz", "double//log.json.gz"])
+async def test_what_does_not_pass_is_a_named_fault(stub: S3Stub, act: str, reason: str, key: str) -> None:
+    stub.otherwise = act
+
+    with pytest.raises(LogFileError) as fault:
+        await read(ref(key))
+
+    assert fault.value.reason == reason
+    assert len(stub.gets) == (6 if reason == "unavailable" and act != "416" else 1)
+
+
+async def test_a_body_shorter_than_announced_is_no_whole_object(stub: S3Stub) -> None:
+    stub.otherwise = "long:100"
+
+    with pytest.raises(LogFileError, match="unavailable"):
+        await read(ref())
+
+
+async def test_an_object_that_changed_meanwhile_is_not_pieced_together(stub: S3Stub) -> None:
+    stub.script.extend(["cut:500000", "412"])
+
+    with pytest.raises(LogFileError, match="unavailable"):
+        await read(ref())
+
+
+async def test_the_bucket_is_asked_for_its_region_once(stub: S3Stub) -> None:
+    stub.region = "eu-west-1"
+    wanted = ObjectRef("logs", "log.json.gz", None, None, None, "111122223333")
+    async with Objects(Aws(Metrics())) as objects:
+        for _ in range(3):
+            assert b"".join([chunk async for chunk in objects.stream(wanted)]) == BODY
+
+    assert stub.heads == 1
+    assert all("/eu-west-1/s3/aws4_request" in get.headers["Authorization"] for get in stub.gets)
+
+
+async def test_a_wrong_region_is_put_right(stub: S3Stub) -> None:
+    stub.region = "eu-west-1"
+    stub.script.append("301:PermanentRedirect")
+
+    assert await read(ref()) == BODY
+    assert "/eu-west-1/s3/aws4_request" in stub.gets[-1].headers["Authorization"]
+
+
+async def test_without_credentials_the_fault_is_named(stub: S3Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    with pytest.raises(LogFileError):
+        await read(ref())
+    assert stub.gets == []
+
+
+KEYS = [
+    "a b",
+    "a+b",
+    "a%2Bb",
+    "a%25b",
+    "ünï/日本",
+    "double//slash",
+    "/lead",
+    "a/./b",
+    "a/../b",
+    "q?x#y&z=1",
+    "a*[b]{c}|~`^",
+    "😀",
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("server", ["emulator", "moto"])
+async def test_any_key_is_read_as_it_is(
+    key: str, server: str, emulator: Emulator, moto_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = emulator.endpoint if server == "emulator" else moto_endpoint
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    async with get_session().create_client("s3") as client:
+        await client.create_bucket(Bucket="any-key")
+        await client.put_object(Bucket="any-key", Key=key, Body=key.encode())
+
+    assert await read(ref(key, bucket="any-key")) == key.encode()
+
+
+@pytest.mark.parametrize("server", ["emulator", "moto"])
+@pytest.mark.parametrize("key", ["log.json.gz", "double//log.json.gz"])
+async def test_the_version_named_is_the_version_read(
+    key: str, server: str, emulator: Emulator, moto_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.endpoint if server == "emulator" else moto_endpoint)
+    bucket = f"versions-{server}-{len(key)}"
+    async with get_session().create_client("s3") as client:
+        await client.create_bucket(Bucket=bucket)
+        await client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        first = await client.put_object(Bucket=bucket, Key=key, Body=b"first")
+        await client.put_object(Bucket=bucket, Key=key, Body=b"second")
+        await client.delete_object(Bucket=bucket, Key=key)
+
+    assert await read(ref(key, bucket=bucket, version_id=first["VersionId"])) == b"first"
+    with pytest.raises(LogFileError, match="not_found"):
+        await read(ref(key, bucket=bucket))
