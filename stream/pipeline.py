@@ -1,0 +1,264 @@
+"""One queue message in; every alert that comes of it accepted by every channel it is routed to, or an error.
+
+The flow, and nothing else: notification, log file, records, alerts, deliveries. What becomes of the message is decided
+here: a return acknowledges it, an error hands it back to the queue.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator
+from concurrent.futures import Executor
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import structlog
+
+from stream.decode import LogDecoder, Prefilter, Record
+from stream.deliver.dispatcher import DeliveryFailed, Dispatcher
+from stream.detect.alert import Alert, LogFile
+from stream.detect.detector import Detector, account_mismatch
+from stream.errors import LogFileError, PoisonMessage, TrailstreamError
+from stream.intake.notification import Notification, ObjectRef, parse
+from stream.intake.objects import Objects
+from stream.intake.queue import Message
+from stream.metrics import Metrics
+from stream.settings import Settings
+
+log = structlog.get_logger()
+
+_INLINE_BYTES: Final = 1024 * 1024
+# Up to so many bytes of JSON a file is decoded on the event loop, in about three milliseconds; what is larger goes on
+# in a thread. It is what was inflated that counts: 256 KB of gzip may be 256 MB.
+
+
+class MessageFailed(TrailstreamError):
+    """Something that came from the message could not be read or delivered: it goes back to the queue."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is known of one message while it is worked on."""
+
+    message: Message
+    notification: Notification
+    faults: list[str]
+
+
+class Pipeline:
+    """What every message goes through."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        objects: Objects,
+        prefilter: Prefilter,
+        detector: Detector,
+        dispatcher: Dispatcher,
+        threads: Executor,
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._objects = objects
+        self._prefilter = prefilter
+        self._detector = detector
+        self._dispatcher = dispatcher
+        self._threads = threads
+        self._told_of_inline = False
+
+    async def process(self, message: Message) -> None:
+        """Do all that one message asks for. Returning acknowledges it.
+
+        Raises:
+            PoisonMessage: the body is none of those known.
+            MessageFailed: a log file could not be read to its end, or an alert was rejected or expired. Everything
+                else in the message was done all the same.
+        """
+        work = _Work(message, self._open(message), [])
+        async with asyncio.TaskGroup() as deliveries:
+            async with aclosing(self._alerts(work)) as alerts:
+                async for alert in alerts:
+                    deliveries.create_task(self._deliver(alert, work))
+            message.waiting()  # others may be read while people are told
+        if work.faults:
+            raise MessageFailed(", ".join(dict.fromkeys(work.faults)))
+
+    def _open(self, message: Message) -> Notification:
+        try:
+            notification = parse(message.body)
+        except PoisonMessage as error:
+            self._metrics.notifications.labels("poison").inc()
+            self._count("notification", "poison")
+            log.error("poison message", message_id=message.id, receives=message.receive_count, cause=str(error))
+            raise
+        self._metrics.notifications.labels(notification.envelope).inc()
+        for bucket, key, reason in notification.skipped:
+            self._metrics.log_files.labels("skipped", reason).inc()
+            log.debug("object skipped", bucket=bucket, key=key, message_id=message.id, reason=reason)
+        return notification
+
+    async def _alerts(self, work: _Work) -> AsyncGenerator[Alert]:
+        """Every alert of the message, as it is found; what can't be read is a fault, and the rest is read."""
+        sources: list[AsyncGenerator[Alert]] = [self._read(ref, work) for ref in work.notification.objects]
+        if work.notification.record is not None:
+            sources.append(self._inline(work.notification.record, work))
+        for source in sources:
+            try:
+                async with aclosing(source) as alerts:
+                    async for alert in alerts:
+                        yield alert
+            except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this source only
+                self._unexpected(error, work)
+
+    async def _inline(self, record: dict[str, Any], work: _Work) -> AsyncGenerator[Alert]:
+        if self._settings.inline_events:
+            self._metrics.records.inc()
+            for alert in self._detector.alerts(record, provenance="inline", log_file=None):
+                self._tell(alert, work.message)
+                yield alert
+            return
+        self._count("notification", "inline_disabled")
+        if not self._told_of_inline:
+            self._told_of_inline = True
+            log.warning(
+                "EventBridge sends records themselves and they are passed over, since whoever may send to the queue "
+                "could forge them; TRAILSTREAM_INLINE_EVENTS=true alerts on them (said once)",
+                message_id=work.message.id,
+            )
+
+    async def _read(self, ref: ObjectRef, work: _Work) -> AsyncGenerator[Alert]:
+        """The alerts of one log file; if it can't be read to its end, those before that, and a fault."""
+        decoder = LogDecoder(
+            self._prefilter,
+            max_record_bytes=self._settings.max_record_bytes,
+            max_log_bytes=self._settings.max_log_bytes,
+        )
+        reading = _Reading(LogFile(ref.bucket, ref.key, ref.version_id), decoder)
+        try:
+            if not any(fnmatchcase(ref.bucket, glob) for glob in self._settings.buckets):
+                raise LogFileError("foreign_bucket", "TRAILSTREAM_BUCKETS does not name this bucket: it is not read")
+            async with aclosing(self._objects.stream(ref)) as chunks:
+                async for chunk in chunks:
+                    for alert in self._judge(await self._decode(reading, chunk), reading, work):
+                        yield alert
+            records = decoder.finish()
+        except LogFileError as error:
+            records = decoder.take()
+            self._failed(error, ref, work)
+        else:
+            self._metrics.log_files.labels("read", "ok").inc()
+        for alert in self._judge(records, reading, work):
+            yield alert
+        self._measure(reading, work.message)
+
+    async def _decode(self, reading: "_Reading", chunk: bytes) -> list[Record]:
+        """Decode a chunk: on the event loop while the file is small, in a thread from then on."""
+        began = time.perf_counter()
+        records: list[Record] = []
+        steps = reading.decoder.steps(chunk)
+        for found in steps:
+            records += found
+            if reading.decoder.json_bytes > _INLINE_BYTES:
+                loop = asyncio.get_running_loop()
+                records += await loop.run_in_executor(self._threads, _exhaust, steps)
+        reading.decode_s += time.perf_counter() - began
+        return records
+
+    def _judge(self, records: list[Record], reading: "_Reading", work: _Work) -> Iterator[Alert]:
+        topic_arn = work.notification.topic_arn
+        for record in records:
+            began = time.perf_counter()
+            alerts = self._detector.alerts(
+                record.data, provenance="log_file", log_file=reading.log_file, topic_arn=topic_arn
+            )
+            reading.detect_s += time.perf_counter() - began
+            for alert in alerts:
+                reading.misplaced = reading.misplaced or account_mismatch(record.data, reading.log_file)
+                self._tell(alert, work.message)
+                yield alert
+
+    def _tell(self, alert: Alert, message: Message) -> None:
+        self._metrics.records_matched.labels(alert.rule.id).inc()
+        self._metrics.alerts.labels(alert.rule.id, alert.severity).inc()
+        log_file = alert.log_file
+        log.info(
+            "change found",
+            alert_id=alert.id,
+            severity=alert.severity,
+            outcome=alert.event.outcome,
+            event_name=alert.event.name,
+            event_id=alert.event.id,
+            account_id=alert.event.account_id,
+            region=alert.event.region,
+            bucket=log_file.bucket if log_file else None,
+            key=log_file.key if log_file else None,
+            message_id=message.id,
+        )
+
+    def _measure(self, reading: "_Reading", message: Message) -> None:
+        metrics, decoder = self._metrics, reading.decoder
+        metrics.log_file_compressed_bytes.inc(decoder.compressed_bytes)
+        metrics.log_file_bytes.inc(decoder.json_bytes)
+        metrics.records.inc(decoder.records)
+        spent_s = time.perf_counter() - reading.began - reading.decode_s - reading.detect_s
+        for stage, seconds in (("fetch", spent_s), ("decode", reading.decode_s), ("detect", reading.detect_s)):
+            metrics.log_file_duration.labels(stage).observe(seconds)
+        where = {"bucket": reading.log_file.bucket, "key": reading.log_file.key, "message_id": message.id}
+        if reading.misplaced or account_mismatch(decoder.first_record(), reading.log_file):
+            self._count("record", "account_mismatch")
+            log.warning("records are of another account than their key says", reason="account_mismatch", **where)
+        for reason, records in (("unreadable", decoder.unreadable), ("not_an_object", decoder.not_objects)):
+            if records:
+                metrics.errors.labels("record", reason).inc(records)
+                log.warning("records passed over", reason=reason, records=records, **where)
+
+    def _failed(self, error: LogFileError, ref: ObjectRef, work: _Work) -> None:
+        work.faults.append(error.reason)
+        self._metrics.log_files.labels("failed", error.reason).inc()
+        self._count("log_file", error.reason)
+        log.error(
+            "log file failed",
+            bucket=ref.bucket,
+            key=ref.key,
+            version_id=ref.version_id,
+            message_id=work.message.id,
+            receives=work.message.receive_count,
+            reason=error.reason,
+            cause=error.detail,
+        )
+
+    def _unexpected(self, error: Exception, work: _Work) -> None:
+        work.faults.append("unexpected")
+        self._count("process", "unexpected")
+        log.error("message failed unexpectedly", message_id=work.message.id, reason="unexpected", exc_info=error)
+
+    async def _deliver(self, alert: Alert, work: _Work) -> None:
+        try:
+            await self._dispatcher.deliver(alert, work.message.received_at)
+        except DeliveryFailed as error:
+            work.faults.append("delivery")
+            log.error("alert not delivered", alert_id=alert.id, message_id=work.message.id, cause=str(error))
+        except Exception as error:  # noqa: BLE001 - it concerns this alert only
+            self._unexpected(error, work)
+
+    def _count(self, stage: str, reason: str) -> None:
+        self._metrics.errors.labels(stage, reason).inc()
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One log file while it is read, and where the time went."""
+
+    log_file: LogFile
+    decoder: LogDecoder
+    misplaced: bool = False
+    began: float = field(default_factory=time.perf_counter)
+    decode_s: float = 0.0
+    detect_s: float = 0.0
+
+
+def _exhaust(steps: Iterator[list[Record]]) -> list[Record]:
+    return [record for records in steps for record in records]
