@@ -1,0 +1,50 @@
+"""Who AWS takes us for."""
+
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+from stream.aws import Aws
+from stream.checks.outcome import AWS_ERRORS, Outcome, error_code
+
+_CHECK = "credentials"
+_UNUSABLE = (
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+
+async def check_credentials(aws: Aws) -> Outcome:
+    """Ask STS, which every identity may ask."""
+    try:
+        async with aws.client("sts", attempts=1) as sts:
+            identity = await sts.get_caller_identity()
+    except _UNUSABLE as error:
+        return Outcome(
+            _CHECK,
+            "FAIL",
+            f"the standard chain has none that can be used ({error_code(error)})",
+            "Give the pod a role (IRSA, EKS Pod Identity), set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY.",
+        )
+    except ClientError as error:
+        return Outcome(
+            _CHECK, "FAIL", f"STS refuses them: {error_code(error)}", "Renew them: they are expired, revoked or wrong."
+        )
+    except AWS_ERRORS as error:
+        return Outcome(
+            _CHECK,
+            "warn",
+            f"STS can't be reached from here ({error_code(error)}), so that nobody can say who we are",
+            "Only this check needs it, unless the role is assumed by a web identity: then allow traffic to STS in "
+            f"{aws.region}.",
+        )
+    return Outcome(_CHECK, "ok", f"{identity['Arn']} in account {identity['Account']}")

@@ -1,0 +1,60 @@
+"""Sources in; out, each with the chunks of its bytes: of a file, of standard input, of an object in S3."""
+
+import io
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self, cast
+
+from stream.scan.sources import STANDARD_INPUT, Source
+
+if TYPE_CHECKING:
+    from stream.scan.download import Downloads
+
+_CHUNK_BYTES: Final = 256 * 1024
+_AHEAD: Final = 16
+"""Objects that are fetched at once: a request takes S3 some 50 ms, decoding the usual log file one."""
+
+
+class Opener:
+    """Opens sources; use it with `with`, or leave its end to the end of the process."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._downloads: Downloads | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._stack.close()
+
+    def opened(self, sources: Iterable[Source]) -> Iterator[tuple[Source, Iterator[bytes]]]:
+        """Each source with its bytes, in order; iterating over these may raise `OSError` or `LogFileError`."""
+        ahead: deque[tuple[Source, Iterator[bytes]]] = deque()
+        for source in sources:
+            ahead.append((source, self._download(source) if source.bucket else _file(source.key)))
+            if len(ahead) >= _AHEAD:
+                yield ahead.popleft()
+        while ahead:
+            yield ahead.popleft()
+
+    def _download(self, source: Source) -> Iterator[bytes]:
+        if self._downloads is None:
+            from stream.scan.download import Downloads  # obstore and aiobotocore are for those who read from S3
+
+            self._downloads = self._stack.enter_context(Downloads())
+        return self._downloads.begin(source)
+
+
+def _file(path: str) -> Iterator[bytes]:
+    if path == STANDARD_INPUT:
+        standard_input = cast("io.BufferedReader", sys.stdin.buffer)
+        while chunk := standard_input.read1(_CHUNK_BYTES):
+            yield chunk
+        return
+    with Path(path).open("rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk

@@ -1,0 +1,145 @@
+"""Paths of the command line in; out, one by one and in order, the log files they stand for and what is not there.
+
+A path is a file, a folder (all below it), a glob, `s3://bucket/prefix`, or `-` for standard input.
+"""
+
+import glob
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SUFFIXES: Final = (".json.gz", ".json", ".gz")
+STANDARD_INPUT: Final = "-"
+_OTHERS: Final = frozenset({"CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-Aggregated"})
+"""Folders that CloudTrail fills with something else than records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One log file to read.
+
+    Attributes:
+        bucket: empty for a path of this machine.
+        key: the object's key or the path.
+        size_bytes: as stored (compressed), 0 where that can't be known.
+        shared: any process can open it; a pipe can be read only by the one that has it.
+    """
+
+    bucket: str
+    key: str
+    size_bytes: int
+    shared: bool = True
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        if self.bucket:
+            return f"s3://{self.bucket}/{self.key}"
+        return "standard input" if self.key == STANDARD_INPUT else self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that holds no records by its path: digests, insights, aggregates."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that was asked for and can't be read."""
+
+    name: str
+    reason: str
+
+
+Found = Source | Skipped | Missing
+
+
+def find(paths: Iterable[str]) -> Iterator[Found]:
+    """Everything that these paths stand for, folders in the order of their names."""
+    for path in paths:
+        if path == STANDARD_INPUT:
+            yield Source("", path, 0, shared=False)
+        elif path.lower().startswith("s3://"):
+            from stream.scan.bucket import find_objects
+
+            yield from find_objects(path)
+        else:
+            yield from _local(path)
+
+
+def is_log(path: str) -> bool:
+    """Whether a path inside what was asked for is that of a log file, by its suffix."""
+    return path.lower().endswith(SUFFIXES)
+
+
+def is_other(path: str) -> bool:
+    """Whether a segment of the path says that CloudTrail keeps something else there."""
+    return not _OTHERS.isdisjoint(path.split("/"))
+
+
+def _local(path: str) -> Iterator[Found]:
+    if os.path.lexists(path) or not glob.has_magic(path):
+        yield from _file_or_folder(path)
+        return
+    # Path.glob takes no absolute patterns
+    matches = sorted(glob.glob(path, recursive=True, include_hidden=True))  # noqa: PTH207
+    if not matches:
+        yield Missing(path, "no file matches")
+    folders: set[Path] = set()
+    for match in matches:
+        if folders.isdisjoint(Path(match).parents):  # `**` gives what is in a folder as well as the folder
+            if Path(match).is_dir():
+                folders.add(Path(match))
+            yield from _file_or_folder(match)
+
+
+def _file_or_folder(path: str) -> Iterator[Found]:
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError) as error:
+        yield Missing(path, _reason(error))
+        return
+    if stat.S_ISDIR(found.st_mode):
+        yield from _folder(path, ((found.st_dev, found.st_ino),))
+    else:
+        yield _file(path, found)
+
+
+def _file(path: str, found: os.stat_result) -> Found:
+    if is_other(path):
+        return Skipped(path)
+    regular = stat.S_ISREG(found.st_mode)
+    return Source("", path, found.st_size if regular else 0, shared=regular)
+
+
+def _folder(path: str, above: tuple[tuple[int, int], ...]) -> Iterator[Found]:
+    """What is below a folder; links are followed, but never into a folder that we are in already."""
+    try:
+        with os.scandir(path) as entries:
+            names = sorted(entry.name for entry in entries)
+    except OSError as error:
+        yield Missing(path, _reason(error))
+        return
+    for name in names:
+        below = f"{path.removesuffix('/')}/{name}"
+        try:
+            found = Path(below).stat()
+        except OSError as error:
+            if is_log(name):
+                yield Missing(below, _reason(error))
+            continue
+        identity = (found.st_dev, found.st_ino)
+        if stat.S_ISDIR(found.st_mode):
+            if identity not in above:
+                yield from _folder(below, (*above, identity))
+        elif stat.S_ISREG(found.st_mode) and is_log(name):
+            yield _file(below, found)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror or type(error).__name__) if isinstance(error, OSError) else "that is no path"

@@ -1,0 +1,48 @@
+"""Text that an attacker may have typed in, text that does nothing to a terminal out.
+
+Control codes, bidirectional overrides, zero-width characters and lone surrogates come out as visible escapes.
+"""
+
+from typing import Final
+
+REDACTED: Final = "********"
+"""What is shown in a secret's place."""
+
+# Letters by their Unicode category, yet nothing to be seen: Hangul fillers, the blank of Braille, Khmer vowels
+# (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
+_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+
+
+def inert(text: str, limit: int | None = None) -> str:
+    r"""The text as printable characters: U+202E becomes `\u202e`, any kind of blank a space.
+
+    Args:
+        text: anything, lone surrogates too.
+        limit: cut to so many characters, the last being an ellipsis.
+    """
+    if limit is not None and len(text) > limit:
+        text = text[: limit - 1] + "…"
+    if text.isprintable() and (text.isascii() or _INVISIBLE.isdisjoint(text)):
+        return text
+    return "".join(_visible(character) for character in text)
+
+
+def stripped(text: str) -> str:
+    """The text without any character that does not print: for files that other programs read."""
+    if text.isprintable() and (text.isascii() or _INVISIBLE.isdisjoint(text)):
+        return text
+    return "".join(
+        character if character.isprintable() and character not in _INVISIBLE else " " if character.isspace() else ""
+        for character in text
+    )
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() and character not in _INVISIBLE:
+        return character
+    if character.isspace() and character not in "\x1c\x1d\x1e\x1f\x0b\x0c\x85":
+        return " "
+    code = ord(character)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

@@ -1,0 +1,63 @@
+"""What has to be set, and that everything is said at once."""
+
+import pytest
+
+from stream.configuration import load
+from stream.errors import ConfigError
+
+
+def faults(*, need_queue: bool = True, need_channel: bool = True) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(need_queue=need_queue, need_channel=need_channel)
+    return str(caught.value).splitlines()
+
+
+def test_all_that_is_missing_is_said_at_once_and_how_to_set_it() -> None:
+    queue, buckets, channel = faults()
+
+    assert queue.startswith("TRAILSTREAM_QUEUE_URL is required")
+    assert buckets.startswith("TRAILSTREAM_BUCKETS is required")
+    assert "TRAILSTREAM_STDOUT=true" in channel
+
+
+def test_with_all_of_it_the_settings_and_the_channels_come_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAILSTREAM_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/q")
+    monkeypatch.setenv("TRAILSTREAM_BUCKETS", "acme")
+    monkeypatch.setenv("TRAILSTREAM_STDOUT", "true")
+    configuration = load(need_queue=True, need_channel=True)
+
+    assert configuration.settings.buckets == ("acme",)
+    assert [type(section).__name__ for section in configuration.channels] == ["StdoutSettings"]
+    assert configuration.sections[type(configuration.settings)] is configuration.settings
+    assert len(configuration.sections) > 2
+
+
+def test_who_needs_neither_gets_by_without() -> None:
+    assert load(need_queue=False, need_channel=False).channels == ()
+
+
+def test_a_list_of_nothing_names_no_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAILSTREAM_BUCKETS", " , ")
+
+    assert any(fault.startswith("TRAILSTREAM_BUCKETS is required") for fault in faults(need_channel=False))
+
+
+def test_what_is_set_wrongly_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAILSTREAM_QUEUE_URL", "queue")
+    monkeypatch.setenv("TRAILSTREAM_BUCKETS", "s3://acme")
+    monkeypatch.setenv("TRAILSTREAM_WEBHOOK_URL", "not a url")
+    found = faults()
+
+    assert [fault.partition(":")[0] for fault in found] == [
+        "TRAILSTREAM_QUEUE_URL",
+        "TRAILSTREAM_BUCKETS",
+        "TRAILSTREAM_WEBHOOK_URL",
+    ]
+
+
+def test_an_unknown_name_stands_beside_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAILSTREAM_QEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/q")
+    found = faults()
+
+    assert found[0] == "TRAILSTREAM_QEUE_URL is not a setting of Trailstream: did you mean TRAILSTREAM_QUEUE_URL?"
+    assert len(found) == 4
