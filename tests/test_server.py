@@ -1,0 +1,69 @@
+"""What is seen from outside: metrics in both formats, liveness, readiness."""
+
+import asyncio
+import math
+import time
+
+import aiohttp
+import pytest
+
+from stream.errors import ConfigError
+from stream.metrics import Metrics
+from stream.server import serving, watch_event_loop
+
+
+async def get(port: int, path: str, accept: str = "") -> tuple[int, str, str]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}{path}", headers={"Accept": accept} if accept else {}) as answer,
+    ):
+        return answer.status, answer.headers["Content-Type"], await answer.text()
+
+
+async def test_metrics_come_in_the_format_that_is_asked_for() -> None:
+    metrics = Metrics()
+    metrics.messages_received.inc(3)
+    async with serving(metrics, time.monotonic, host="127.0.0.1", port=0) as (_, port):
+        plain = await get(port, "/metrics")
+        open_ = await get(port, "/metrics", "application/openmetrics-text; version=1.0.0")
+
+    assert plain[1].startswith("text/plain")
+    assert open_[1].startswith("application/openmetrics-text")
+    for status, _, text in (plain, open_):
+        assert status == 200
+        assert "trailstream_messages_received_total 3.0" in text
+    assert open_[2].endswith("# EOF\n")
+
+
+@pytest.mark.parametrize(("silent_s", "status"), [(0, 200), (59, 200), (61, 503), (math.inf, 503)])
+async def test_readiness_is_that_sqs_answered_within_the_last_minute(silent_s: float, status: int) -> None:
+    async with serving(Metrics(), lambda: time.monotonic() - silent_s, host="127.0.0.1", port=0) as (_, port):
+        assert (await get(port, "/readyz"))[0] == status
+        assert (await get(port, "/healthz"))[0] == 200
+
+
+async def test_it_listens_on_both_families_unless_told_otherwise() -> None:
+    async with serving(Metrics(), time.monotonic, host="", port=0) as (_, port):
+        assert (await get(port, "/healthz"))[0] == 200
+
+
+async def test_a_port_in_use_is_an_error_that_names_the_variables() -> None:
+    async with serving(Metrics(), time.monotonic, host="127.0.0.1", port=0) as (_, port):
+        with pytest.raises(ConfigError, match=rf"TRAILSTREAM_HTTP_PORT.*:{port}"):
+            async with serving(Metrics(), time.monotonic, host="127.0.0.1", port=port):
+                pass
+
+
+async def test_a_late_event_loop_is_seen_once() -> None:
+    metrics = Metrics()
+    watch = asyncio.create_task(watch_event_loop(metrics))
+    await asyncio.sleep(0)
+    time.sleep(0.2)  # noqa: ASYNC251 - that is what is to be noticed
+    lag = 0.0
+    async with asyncio.timeout(5):
+        while lag < 0.1:
+            await asyncio.sleep(0)
+            lag = max(lag, metrics.registry.get_sample_value("trailstream_event_loop_lag_seconds") or 0.0)
+    watch.cancel()
+
+    assert (metrics.registry.get_sample_value("trailstream_event_loop_lag_seconds") or 0.0) < 0.1
