@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
+import aiohttp
 import pytest
 
 from stream.demo.emulator import Emulator
@@ -65,7 +66,8 @@ def assert_every_message_is_accounted_for(seen: Samples) -> None:
 @pytest.fixture
 async def wiring(emulator: Emulator, request: pytest.FixtureRequest) -> AsyncIterator[Wiring]:
     name = f"e2e-{abs(hash(request.node.name)) % 10**8}"
-    async with wire(emulator.endpoint, name, max_receive_count=3, visibility_timeout_s=5) as made:
+    receives = getattr(request, "param", 3)
+    async with wire(emulator.endpoint, name, max_receive_count=receives, visibility_timeout_s=5) as made:
         yield made
 
 
@@ -170,6 +172,9 @@ async def test_every_change_is_told_once_whatever_else_is_in_the_queue(
     assert not [line for line in lines if receiver.url in json.dumps(line)]
 
 
+# A long poll that was cut short goes on in the emulator and takes what is given back, until its visibility ends: that
+# costs receives, as it may with SQS.
+@pytest.mark.parametrize("wiring", [10], indirect=True)
 async def test_a_replica_that_is_stopped_gives_back_what_it_has_not_finished(
     wiring: Wiring, emulator: Emulator, receiver: Receiver, tmp_path: Path
 ) -> None:
@@ -252,6 +257,55 @@ async def test_a_record_by_eventbridge_and_later_by_s3_is_one_alert(
     assert [(alert["provenance"], alert["log_file"]) for alert in alerted(receiver)] == [("inline", None)]
     assert seen.total("alerts_total") == 2
     assert seen.total("deliveries_total", outcome="duplicate") == 1
+
+
+async def test_inline_records_are_passed_over_unless_wanted_and_that_is_said_once(
+    wiring: Wiring, emulator: Emulator, receiver: Receiver, tmp_path: Path
+) -> None:
+    inline = {"version": "0", "id": "1", "detail-type": "AWS API Call via CloudTrail", "source": "aws.cloudtrail"}
+    async with Workload(settings(wiring, WEBHOOK_URL=receiver.url), emulator.environ, tmp_path) as workload:
+        for number in range(3):
+            await wiring.send(json.dumps(inline | {"detail": stop_logging(f"inline-{number}")}))
+        await until(lambda: _settled(workload, 3))
+        seen = await workload.scrape()
+
+    assert receiver.requests == []
+    assert seen.total("errors_total", stage="notification", reason="inline_disabled") == 3
+    assert seen.total("messages_settled_total", outcome="failed") == 0
+    assert workload.log.read_text().count("TRAILSTREAM_INLINE_EVENTS") == 1
+
+
+async def test_receiving_pauses_while_too_many_alerts_wait_and_goes_on_by_itself(
+    wiring: Wiring, emulator: Emulator, receiver: Receiver, tmp_path: Path
+) -> None:
+    receiver.default = Reply(503)
+    wanted = settings(wiring, WEBHOOK_URL=receiver.url, MAX_PENDING_ALERTS="3", CONCURRENCY="1", RECEIVERS="1")
+    async with Workload(wanted, emulator.environ, tmp_path) as workload, aiohttp.ClientSession() as session:
+        for number in range(8):
+            await wiring.put("s3", f"{FOLDER}{number}.json.gz", log_file(stop_logging(f"waiting-{number}")))
+        await until(lambda: _paused(workload))
+        waiting = await wiring.depth()
+        async with session.get(f"{workload.address}/readyz") as answer:
+            assert answer.status == 200  # a restart would not cure a channel
+        receiver.default = Reply(200)
+        await until(lambda: _drained(wiring))
+        after = await workload.scrape()
+
+    assert waiting.visible >= 4  # left to other replicas
+    assert after.total("intake_paused") == 0
+    assert after.total("messages_settled_total", outcome="acknowledged") >= 8
+    assert await wiring.dead_letters() == 0
+    told = [json.loads(line)["event"] for line in workload.log.read_text().splitlines()]
+    assert told.count("intake paused") == told.count("intake resumed") >= 1
+
+
+async def _settled(workload: Workload, count: int) -> bool:
+    seen = await workload.scrape()
+    return seen.total("notifications_total", envelope="inline") >= count and seen.total("messages_in_flight") == 0
+
+
+async def _paused(workload: Workload) -> bool:
+    return (await workload.scrape()).total("intake_paused") == 1
 
 
 async def _seen(receiver: Receiver, count: int) -> bool:
