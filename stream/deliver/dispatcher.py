@@ -6,7 +6,6 @@ Every channel has an outbox of its own, so one that is out of order holds its ow
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Self
 
 import structlog
@@ -84,20 +83,15 @@ class Dispatcher:
         self._runners = [self._tasks.create_task(outbox.run(self._tasks)) for outbox in self._outboxes]
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         for runner in self._runners:
             runner.cancel()
         for outbox in self._outboxes:
             outbox.close()
         try:
-            # The group is told of a cancellation, since it may be the group's own, but of no error of the body: that
-            # one goes on its way by itself, and not wrapped into an ExceptionGroup.
-            if isinstance(error, asyncio.CancelledError):
-                await self._tasks.__aexit__(kind, error, trace)
-            else:
-                await self._tasks.__aexit__(None, None, None)
+            # The group isn't told how the body ended: an error of the body goes on its way by itself, not wrapped into
+            # an ExceptionGroup. One of the group's own is raised here.
+            await self._tasks.__aexit__(None, None, None)
         finally:
             for outbox in self._outboxes:
                 await outbox.channel.aclose()

@@ -13,7 +13,7 @@ from pydantic_settings import SettingsConfigDict
 from stream.deliver.channel import Answer, Down, Rejected, Retry
 from stream.deliver.channels.mrkdwn import code, link, plain, prose
 from stream.deliver.http import HttpChannel, Reply, classify, http_url
-from stream.deliver.text import as_text
+from stream.deliver.text import as_text, printable
 from stream.detect.alert import Actor, Alert, Change
 from stream.settings import ChannelSettings
 from stream.severity import Severity
@@ -139,7 +139,7 @@ def _blocks(alert: Alert) -> Iterator[dict[str, Any]]:
     heading = f"{_MARKS[alert.severity]} {alert.severity.upper()}: {alert.title}"
     yield {"type": "header", "text": _plain(heading, _MAX_HEADER)}
     yield {"type": "section", "text": _mrkdwn(_what_happened(alert))}
-    if alert.summary:
+    if printable(alert.summary):  # Slack refuses an empty text
         yield {"type": "section", "text": _plain(alert.summary, _MAX_SECTION)}
     yield {"type": "section", "fields": [_mrkdwn(text, _MAX_FIELD) for text in _details(alert)]}
     if alert.changes:

@@ -166,7 +166,8 @@ def test_whatever_was_typed_stays_inert_and_within_slacks_limits(alert: Alert) -
 
 
 def test_an_alert_of_empty_texts_makes_a_valid_message() -> None:
-    alert = make_alert(title="", summary="", event_name="", actor_name="", changes=(), resources=())
+    blank = {"title": "", "summary": "\r", "event_name": "", "actor_name": " ", "actor_user_agent": "\n"}
+    alert = make_alert(**blank, changes=(Change("", "", ""),), resources=(Resource("", "", None),))
     assert all(text["text"] for text in _texts(message(alert)["blocks"]))
 
 
