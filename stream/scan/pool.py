@@ -6,8 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from ctypes import c_bool, c_uint64
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
+from multiprocessing.sharedctypes import RawValue
 from typing import Final, Self
 
 from stream.scan import worker
@@ -43,11 +45,7 @@ class Pool:
         self._tick = tick
         self._context = _context()
         self._folder = tempfile.TemporaryDirectory(prefix="trailstream-scan-")
-        self._shared = Shared(
-            self._folder.name,
-            self._context.Event(),
-            self._context.Value("Q", 0),
-        )
+        self._shared = Shared(self._folder.name, RawValue(c_bool, False), RawValue(c_uint64, 0))
         self._executor = self._start(jobs)
         self._single: ProcessPoolExecutor | None = None
 
@@ -55,7 +53,7 @@ class Pool:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._shared.stop.set()
+        self._shared.stop.value = True
         for executor in (self._executor, self._single):
             if executor is not None:
                 executor.shutdown(wait=True, cancel_futures=True)

@@ -9,9 +9,8 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
+from ctypes import c_bool, c_uint64
 from dataclasses import dataclass
-from multiprocessing.sharedctypes import Synchronized
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import IO, Final
 
@@ -52,17 +51,18 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the processes of a pool share with their parent.
+    """What the processes of a pool share with their parent: memory without locks, which a killed process would keep.
 
     Attributes:
         folder: where temporary files go; the parent removes it.
-        stop: set when nobody wants the rest.
-        worked_bytes: stored bytes worked through so far, by all of them.
+        stop: not 0 when nobody wants the rest.
+        worked_bytes: stored bytes worked through so far by all of them, less what two of them added at once: it only
+            moves a bar.
     """
 
     folder: str
-    stop: Event
-    worked_bytes: "Synchronized[int]"
+    stop: c_bool
+    worked_bytes: c_uint64
 
 
 class StoppedError(TrailstreamError):
@@ -101,10 +101,9 @@ class _Worker:
         return Result(tally, tuple(findings), None if spill is None else spill.name)
 
     def _advance(self, count: int) -> None:
-        if self._shared.stop.is_set():
+        if self._shared.stop.value:
             raise StoppedError
-        with self._shared.worked_bytes.get_lock():
-            self._shared.worked_bytes.value += count
+        self._shared.worked_bytes.value += count
 
 
 _worker: _Worker

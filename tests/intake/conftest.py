@@ -24,7 +24,7 @@ QUICK: Final = Pace(
     request_s=5.0,
     extend_at=0.2,
     linger_s=0.02,
-    depth_s=0.1,
+    depth_s=0.4,
     idle_s=0.05,
     receive_backoff_s=(0.01, 0.05),
     settle_backoff_s=(0.01, 0.05),
@@ -47,7 +47,7 @@ async def until(condition: Callable[[], object], *, within_s: float = 10.0) -> N
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true in time"
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.005)
 
 
 async def plenty() -> None:
@@ -124,7 +124,7 @@ class Work:
     async def watch(self) -> None:
         while True:
             self.check()
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -182,16 +182,18 @@ class Backend:
         for body in bodies:
             await self.client.send_message(QueueUrl=self.url, MessageBody=body)
 
-    async def count(self, url: str | None = None, *, state: str = "") -> int:
-        """Messages in the queue that are visible, or `NotVisible`."""
-        name = f"ApproximateNumberOfMessages{state}"
-        answer = await self.client.get_queue_attributes(QueueUrl=url or self.url, AttributeNames=[name])
-        return int(answer["Attributes"][name])
+    async def count(self, url: str | None = None) -> tuple[int, int]:
+        """Messages in the queue that are visible, and that are not."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        # In one request: between two, a message might slip from the one state to the other.
+        answer = await self.client.get_queue_attributes(QueueUrl=url or self.url, AttributeNames=names)
+        visible, hidden = (int(answer["Attributes"][name]) for name in names)
+        return visible, hidden
 
     async def emptied(self) -> None:
         """Wait until there is nothing in the queue, neither visible nor hidden."""
         deadline = time.monotonic() + 10
-        while await self.count() + await self.count(state="NotVisible"):
+        while await self.count() != (0, 0):
             assert time.monotonic() < deadline
             await asyncio.sleep(0.02)
 

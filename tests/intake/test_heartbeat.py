@@ -40,9 +40,10 @@ async def test_what_is_worked_on_stays_hidden_in_batches_of_ten(brief: SqsStub) 
 
 async def test_what_is_worked_on_stays_hidden_in_the_emulators(backend: Backend) -> None:
     await backend.send("slow", "slower")
-    async with working(backend.url, open_=False) as work:
+    # One receiver: two polls of moto's at the same moment may both be handed the same message.
+    async with working(backend.url, open_=False, receivers=1) as work:
         await until(lambda: work.value("visibility_extensions_total", outcome="extended") >= 14)
-        assert (work.received, await backend.count()) == (2, 0)
+        assert (work.received, await backend.count()) == (2, (0, 2))
         work.gate.set()
         await backend.emptied()
     assert work.settled("acknowledged") == 2
@@ -107,17 +108,9 @@ async def test_an_extension_that_hangs_is_given_up_and_tried_again_in_time(stub:
         await until(lambda: not stub.messages)
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "ReceiptHandleIsInvalid",
-        "AWS.SimpleQueueService.MessageNotInflight",
-        "MessageNotInflight",
-        "InvalidParameterValue",
-    ],
-)
+@pytest.mark.parametrize("code", ["ReceiptHandleIsInvalid", "InvalidParameterValue"])
 async def test_a_dead_handle_ends_the_work_and_the_extensions_at_once(brief: SqsStub, code: str) -> None:
-    brief.send("lost")
+    (id_,) = brief.send("lost")
     brief.faults[CHANGE].append(refuse(code))
     with capture_logs() as logs:
         async with working(brief.url, open_=False, concurrency=1) as work:
@@ -127,6 +120,7 @@ async def test_a_dead_handle_ends_the_work_and_the_extensions_at_once(brief: Sqs
             await until(lambda: work.cancelled)
             assert len(brief.of(CHANGE)) == 1
             # Its slot is free again: SQS hands the message out once more, and it is worked on from the start.
+            brief.redeliver(id_)
             await until(lambda: len(work.begun) == 2)
             work.gate.set()
             await until(lambda: not brief.messages)
@@ -182,7 +176,7 @@ async def test_a_delete_that_is_never_confirmed_is_let_go_of_too(brief: SqsStub)
 
 
 async def test_a_failure_is_not_undone_by_an_extension_under_way(brief: SqsStub) -> None:
-    (id_,) = brief.send("body")
+    (first,) = brief.send("first")
     came, go, fault = gate()
     brief.faults[CHANGE].append(fault)
 
@@ -193,12 +187,14 @@ async def test_a_failure_is_not_undone_by_an_extension_under_way(brief: SqsStub)
         work.fate = fate
         await came.wait()
         work.gate.set()
-        await until(lambda: work.done == [] and work.at_once == 0)
-        go.set()
+        await until(lambda: work.at_once == 0)
+        (second,) = brief.send("second")
         await until(lambda: work.settled("failed") == 1)
-        assert brief.visibilities()[0] == 1
-        assert brief.visibilities()[-1] >= 450
-        assert brief.messages[id_].visible_at > time.monotonic() + 400
+        assert brief.messages[second].visible_at > time.monotonic() + 400
+        # The first one waits for the extension, which would hide it for a second only.
+        go.set()
+        await until(lambda: work.settled("failed") == 2)
+        assert brief.messages[first].visible_at > time.monotonic() + 400
 
 
 class Recording(Sqs):
