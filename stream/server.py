@@ -63,7 +63,8 @@ async def serving(
             raise ConfigError(
                 f"TRAILSTREAM_HTTP_HOST, TRAILSTREAM_HTTP_PORT: can't listen on {host or '*'}:{port}: {error.strerror}"
             ) from error
-        address = runner.addresses[0]
+        # With any free port each family has one of its own: IPv4's is the one to tell.
+        address = min(runner.addresses, key=lambda address: ":" in address[0])
         yield address[0], address[1]
     finally:
         await runner.cleanup()

@@ -15,6 +15,7 @@ class Pace:
         long_poll_s: SQS allows 20 at most.
         request_s: a request that isn't a long poll is given up after this.
         extend_at: part of a visibility timeout (no duration, this one) after which it is extended.
+        gather_s: a receiver that has one free work slot waits this long for as many as a request can fill.
         linger_s: a batch that is not full is sent after this.
         depth_s: between two looks at the queue's depth.
         idle_s: empty answers that come back sooner than a long poll should are spaced by up to this.
@@ -26,6 +27,7 @@ class Pace:
     long_poll_s: int = 20
     request_s: float = 10.0
     extend_at: float = 0.5
+    gather_s: float = 0.05
     linger_s: float = 0.2
     depth_s: float = 30.0
     idle_s: float = 1.0

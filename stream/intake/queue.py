@@ -145,7 +145,8 @@ class Queue:
 
     def _apply(self, attributes: QueueAttributes) -> None:
         self.attributes = attributes
-        self._hand.visibility_timeout_s = self._settings.visibility_timeout or attributes.visibility_timeout_s
+        # 0 is refused on opening, but may be set later on.
+        self._hand.visibility_timeout_s = self._settings.visibility_timeout or max(1, attributes.visibility_timeout_s)
 
     async def _open(self, sqs: Sqs, region: str) -> QueueAttributes:
         backoff = Backoff(*self._pace.receive_backoff_s)

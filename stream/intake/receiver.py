@@ -1,6 +1,7 @@
 """Long polls of the queue, and the work on what they bring; neither can harm the other, nor one message its sibling."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal, TypeVar
 
@@ -65,9 +66,8 @@ class Receiver:
                     continue
                 failing.reset()
                 self._streak.ended()
-                for message in received:
-                    self._begin(message, slots, process, work)
-                if received:
+                begun = [self._begin(message, slots, process, work) for message in received]
+                if any(begun):
                     idle.reset()
                     continue
                 quick = loop.time() - asked_at < min(self._pace.idle_s, self._pace.long_poll_s / 2)
@@ -83,10 +83,15 @@ class Receiver:
                 await self._unless_stopped(asyncio.sleep(pause_s))
 
     async def _take_slots(self) -> "list[_Slot]":
-        """As many as are free, from one to ten; waits for the first."""
+        """From one to ten: waits for the first as long as it takes, and a moment for the others.
+
+        Without that moment a busy replica would ask for one message whenever one was finished.
+        """
         slots = [await _Slot.taken(self._slots)]
-        while len(slots) < BATCH and not self._slots.locked():
-            slots.append(await _Slot.taken(self._slots))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._pace.gather_s):
+                while len(slots) < BATCH:
+                    slots.append(await _Slot.taken(self._slots))
         return slots
 
     async def _admitted(self, room: Room) -> Literal[True]:
@@ -111,14 +116,16 @@ class Receiver:
             await asyncio.wait((task, stopped))
         return None if task.cancelled() else task.result()
 
-    def _begin(self, received: Received, slots: "list[_Slot]", process: Process, work: asyncio.TaskGroup) -> None:
+    def _begin(self, received: Received, slots: "list[_Slot]", process: Process, work: asyncio.TaskGroup) -> bool:
+        """Whether there is new work by it."""
         if self._hand.join(received) is not None:
-            return
+            return False
         if self._stopping.is_set() or not slots:
             self._settlement.release(self._hand.take(received))
-            return
+            return False
         held = self._hand.take(received, slots.pop().give_back)
         work.create_task(self._work(held, process))
+        return True
 
     async def _work(self, held: Held, process: Process) -> None:
         held.task = asyncio.current_task()

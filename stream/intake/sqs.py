@@ -73,7 +73,7 @@ class Sqs:
         """Long-poll for up to `most` messages; `visibility_timeout_s` unset leaves it to the queue.
 
         Raises:
-            SqsError: always before anything was received, as far as anybody can tell.
+            SqsError: nothing was received. (SQS may have handed messages out all the same: they come back.)
         """
         parameters: dict[str, Any] = {} if visibility_timeout_s is None else {"VisibilityTimeout": visibility_timeout_s}
         answer = await self._request(

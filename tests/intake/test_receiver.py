@@ -165,6 +165,20 @@ async def test_empty_answers_that_come_at_once_do_not_make_it_spin(stub: SqsStub
         await until(lambda: work.done)
 
 
+async def test_redeliveries_of_what_is_in_hand_do_not_make_it_spin_either(stub: SqsStub) -> None:
+    async with working(stub.url, receivers=1, pace=replace(QUICK, depth_s=0.05), open_=False) as work:
+        stub.attributes["VisibilityTimeout"] = "0"
+        await until(lambda: len(stub.of("GetQueueAttributes")) > 4)
+        stub.send("body")
+        await until(lambda: work.received == 5)
+        at = [request.at for request in stub.of("ReceiveMessage")][-5:]
+        assert at[4] - at[0] >= 4 * 0.05 / 2
+        assert len(work.begun) == 1
+        stub.attributes["VisibilityTimeout"] = "30"
+        work.gate.set()
+        await until(lambda: work.queue.in_flight == 0 and not stub.messages)
+
+
 async def test_a_queue_that_is_deleted_and_made_again_is_read_again(stub: SqsStub) -> None:
     stub.send("before")
     async with working(stub.url) as work:
