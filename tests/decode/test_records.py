@@ -143,14 +143,14 @@ def test_bytes_that_are_not_utf_8_hide_nothing() -> None:
 
 
 def test_a_record_that_no_parser_takes_fails_the_file_and_hides_none_beside_it() -> None:
-    deep = '{"eventName":"StopLogging","x":' + "[" * 5000 + "]" * 5000 + "}"
+    deep = '{"eventName":"StopLogging","x":' + "[" * 200_000 + "]" * 200_000 + "}"
     found, reason = read_until_fault(f'{{"Records":[{deep},{json.dumps(STOP)}]}}'.encode())
 
     assert (found, reason) == ([STOP], "unreadable_record")
 
 
 def test_a_deep_record_that_can_not_match_is_no_fault() -> None:
-    deep = '{"eventName":"GetObject","x":' + "[" * 5000 + "]" * 5000 + "}"
+    deep = '{"eventName":"GetObject","x":' + "[" * 200_000 + "]" * 200_000 + "}"
     assert read_until_fault(f'{{"Records":[{deep},{json.dumps(STOP)}]}}'.encode()) == ([STOP], None)
 
 
