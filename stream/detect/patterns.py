@@ -39,7 +39,7 @@ def parts_of(pattern: SigmaString) -> Parts:
     return parts
 
 
-def text_test(parts: Parts) -> Test:
+def text_test(parts: Parts, *, cased: bool = False) -> Test:
     """A test for a pattern.
 
     A text is compared as it is, booleans and integers as JSON spells them (fractions never: there are many spellings).
@@ -48,20 +48,41 @@ def text_test(parts: Parts) -> Test:
     """
     if all(part is _ANY for part in parts) and parts:
         return lambda value: value is not None
-    matches = _matcher(parts)
-    into_objects = _starts_open(parts)
+    normal = _as_it_is if cased else fold
+    matches = _matcher(parts, normal)
+    text_of = searched_text if _starts_open(parts) else scalar_text
 
     def test(value: Any) -> bool:
-        if isinstance(value, str):
-            return matches(fold(value))
-        if isinstance(value, bool):
-            return matches("true" if value else "false")
-        if isinstance(value, Mapping):
-            return into_objects and matches(fold(compact(value, quote='"{}"'.format, scalar=_in_object)))
-        digits = integer_text(value)
-        return digits is not None and matches(digits)
+        text = text_of(value)
+        return text is not None and matches(normal(text))
 
     return test
+
+
+def scalar_text(value: Any) -> str | None:
+    """A text as it is, a boolean or an integer as JSON spells it; `None` for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return integer_text(value)
+
+
+def searched_text(value: Any) -> str | None:
+    """Of an object all of its JSON, without white space and escapes; otherwise as `scalar_text`."""
+    if isinstance(value, Mapping):
+        return compact(value, quote='"{}"'.format, scalar=_in_object)
+    return scalar_text(value)
+
+
+def within(parts: Parts) -> Parts:
+    """The pattern of texts that have this one somewhere in them."""
+    return (_ANY, *parts, _ANY)
+
+
+def name_literal(name: str) -> Literal | None:
+    """A text that is in the JSON of every object with a member of this name, or of one that has this in it."""
+    return text_literal((name, _ANY))
 
 
 def text_literal(parts: Parts) -> Literal | None:
@@ -78,8 +99,8 @@ def text_literal(parts: Parts) -> Literal | None:
 
 
 def plain_text(parts: Parts) -> str | None:
-    """The folded text of a pattern without wildcards; `None` if it has one."""
-    return fold("".join(map(str, parts))) if all(isinstance(part, str) for part in parts) else None
+    """The text of a pattern without wildcards; `None` if it has one."""
+    return "".join(map(str, parts)) if all(isinstance(part, str) for part in parts) else None
 
 
 def number_test(number: float) -> Test:
@@ -104,23 +125,28 @@ def _starts_open(parts: Parts) -> bool:
     return bool(parts) and parts[0] is _ANY
 
 
-def _matcher(parts: Parts) -> Callable[[str], bool]:
-    """A test of folded text, its time bounded by the text's length times the pattern's, whatever they are."""
-    wanted = plain_text(parts)
-    if wanted is not None:
+def _matcher(parts: Parts, normal: Callable[[str], str]) -> Callable[[str], bool]:
+    """A test of normal text, its time bounded by the text's length times the pattern's, whatever they are."""
+    plain = plain_text(parts)
+    if plain is not None:
+        wanted = normal(plain)
         return lambda text: text == wanted
     segments = [""]
     for part in parts:
         if part is _ANY:
             segments.append("")
         else:
-            segments[-1] += re.escape(fold(part)) if isinstance(part, str) else "."
+            segments[-1] += re.escape(normal(part)) if isinstance(part, str) else "."
     first, *between = segments
     last = between.pop() if between else None
     # The first place where a middle segment fits is as good as any later one: atomic groups never try another.
     middle = "".join(f"(?>.*?{segment})" for segment in between if segment)
     pattern = re.compile(first if last is None else f"{first}{middle}.*{last}", re.DOTALL)
     return lambda text: pattern.fullmatch(text) is not None
+
+
+def _as_it_is(text: str) -> str:
+    return text
 
 
 def _in_object(value: Any) -> str:

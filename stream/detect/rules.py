@@ -1,6 +1,6 @@
 """The rules in force: names of packs and paths of Sigma files in, a set that matches records out.
 
-Loading is all or nothing: one rule that can't be used to the letter refuses the start, for it would miss in silence.
+A rule that can't be used to the letter is refused, with its file and the reason, for it would miss in silence.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -52,30 +52,44 @@ class RuleSet:
 
     Attributes:
         literals: of all rules together; `None` as soon as one of them is unindexed.
+        refused: of each rule that was left out, one sentence with the variable, the file and the reason.
     """
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], refused: Iterable[str] = ()) -> None:
         self.rules = tuple(rules)
+        self.refused = tuple(refused)
         self.literals = _union(self.rules)
 
     @classmethod
-    def load(cls, packs: Sequence[str], paths: Sequence[str]) -> "RuleSet":
+    def load(cls, packs: Sequence[str], paths: Sequence[str], *, strict: bool = True) -> "RuleSet":
         """Read built-in packs by name, and files or folders (`*.yml`, `*.yaml`) of more rules.
 
+        Args:
+            packs: names of built-in packs.
+            paths: files and folders.
+            strict: one bad rule among the paths refuses all; otherwise only it is left out, and named in `refused`.
+
         Raises:
-            ConfigError: names the variable, the file and the reason.
+            ConfigError: names the variable, the file and the reason. Not strict: a pack or path does not exist, a
+                folder has no file for rules, or no rule is left.
         """
-        rules = [rule for pack in dict.fromkeys(packs) for rule in _pack(pack)]
+        read: list[Rule | ConfigError] = [rule for pack in dict.fromkeys(packs) for rule in _pack(pack)]
         for file in dict.fromkeys(file for path in paths for file in _files(path)):
-            rules += _rules(_read(file), pack=CUSTOM, source=str(file), variable="TRAILSTREAM_RULES")
+            read += _custom(file)
+        rules: dict[str, Rule] = {}
+        refused: list[ConfigError] = []
+        for one in read:
+            if isinstance(one, ConfigError):
+                refused.append(one)
+            elif (first := rules.setdefault(one.info.id, one)) is not one:
+                # Their alerts would pass for one another's duplicates.
+                reason = f"{first.source} has the id {one.info.id} too"
+                refused.append(ConfigError(f"TRAILSTREAM_RULES: {one.source}: {reason}."))
+        if refused and (strict or not rules):
+            raise refused[0]
         if not rules:
             raise ConfigError("TRAILSTREAM_PACKS and TRAILSTREAM_RULES name no rule: nothing would ever be detected.")
-        known: dict[str, Rule] = {}
-        for rule in rules:
-            first = known.setdefault(rule.info.id, rule)
-            if first is not rule:  # their alerts would pass for one another's duplicates
-                raise ConfigError(f"TRAILSTREAM_RULES: {rule.source}: {first.source} has the id {rule.info.id} too.")
-        return cls(rules)
+        return cls(rules.values(), map(str, refused))
 
     def match(self, record: Any) -> list[Rule]:
         """The rules that match a record; none, and no error, if it is no JSON object."""
@@ -101,7 +115,19 @@ def _pack(name: str) -> Iterator[Rule]:
     if name not in packs():
         raise ConfigError(f"TRAILSTREAM_PACKS: there is no pack {name!r}; there are: {', '.join(packs())}.")
     file = resources.files("stream.detect") / "packs" / f"{name}.yml"
-    return _rules(file.read_text(encoding="utf-8"), pack=name, source=file.name, variable="TRAILSTREAM_PACKS")
+    for rule in _rules(file.read_text(encoding="utf-8"), pack=name, source=file.name, variable="TRAILSTREAM_PACKS"):
+        if isinstance(rule, ConfigError):
+            raise rule
+        yield rule
+
+
+def _custom(file: Path) -> Iterator[Rule | ConfigError]:
+    try:
+        text = _read(file)
+    except ConfigError as error:
+        yield error
+    else:
+        yield from _rules(text, pack=CUSTOM, source=str(file), variable="TRAILSTREAM_RULES")
 
 
 def _files(path: str) -> list[Path]:
@@ -134,17 +160,30 @@ def _read(file: Path) -> str:
         raise ConfigError(f"TRAILSTREAM_RULES: can't read {file}: {error.strerror or type(error).__name__}.") from error
 
 
-def _rules(text: str, *, pack: str, source: str, variable: str) -> Iterator[Rule]:
-    try:
-        for document in _documents(text):
-            info, compiled = compile_rule(document)
-            yield Rule(info, pack, source, compiled.literals, compiled.matches)
-    except ConfigError as error:
+def _rules(text: str, *, pack: str, source: str, variable: str) -> Iterator[Rule | ConfigError]:
+    """The rules of a file, and in the place of each that is refused, why."""
+
+    def refusal(error: ConfigError) -> ConfigError:
         reason = " ".join(str(error).split())[:_REASON_CHARACTERS]
-        raise ConfigError(f"{variable}: {source}: {reason}.") from error
+        return ConfigError(f"{variable}: {source}: {reason}.")
+
+    try:
+        documents = _documents(text)
+    except ConfigError as error:
+        yield refusal(error)
+        return
+    for document in documents:
+        try:
+            if not isinstance(document, Mapping):
+                raise ConfigError("it is not a Sigma rule, which is a mapping")
+            info, compiled = compile_rule(document)
+        except ConfigError as error:
+            yield refusal(error)
+        else:
+            yield Rule(info, pack, source, compiled.literals, compiled.matches)
 
 
-def _documents(text: str) -> Iterator[Mapping[str, Any]]:
+def _documents(text: str) -> list[Any]:
     try:
         documents = list(yaml.load_all(text, Loader=SigmaYAMLLoader))  # pySigma's own, a safe loader
     except (yaml.YAMLError, RecursionError, TypeError, ValueError) as error:
@@ -152,7 +191,4 @@ def _documents(text: str) -> Iterator[Mapping[str, Any]]:
     documents = [document for document in documents if document is not None]
     if not documents:
         raise ConfigError("it holds no rule")
-    for document in documents:
-        if not isinstance(document, Mapping):
-            raise ConfigError("it is not a Sigma rule, which is a mapping")
-        yield document
+    return documents

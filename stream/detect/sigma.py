@@ -1,58 +1,43 @@
 """Compiles Sigma: a rule document (parsed by pySigma) in, a test of records and the prefilter's literals out.
 
-Understood are field conditions with `contains`, `startswith`, `endswith`, `all`, `exists`, wildcards, null, numbers and
-booleans, under any condition over them. Whatever else a rule asks for is refused, never read as something milder.
+Understood is every modifier of the specification but `expand`, under any condition. Whatever else a rule asks for is
+refused, never read as something milder.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from sigma.conditions import ConditionAND, ConditionFieldEqualsValueExpression, ConditionNOT, ConditionOR
+from sigma.conditions import (
+    ConditionAND,
+    ConditionFieldEqualsValueExpression,
+    ConditionNOT,
+    ConditionOR,
+    ConditionValueExpression,
+)
 from sigma.exceptions import SigmaError
-from sigma.modifiers import reverse_modifier_mapping
+from sigma.modifiers import modifier_mapping, reverse_modifier_mapping
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaRule
-from sigma.types import SigmaBool, SigmaExists, SigmaNull, SigmaNumber, SigmaString, SigmaType
+from sigma.types import SigmaCasedString, SigmaRegularExpression, SigmaString, SigmaType
 
-from stream.decode.literals import Literal
 from stream.detect.alert import RuleInfo
-from stream.detect.json_value import elements, fold, integer_text
-from stream.detect.patterns import Test, bool_test, number_test, parts_of, plain_text, text_literal, text_test
+from stream.detect.leaves import Compiled, Matches, any_of, expanded, field_values, keywords
+from stream.detect.modifiers import anchored
 from stream.errors import ConfigError
 from stream.severity import SEVERITIES, Severity
 
-Matches = Callable[[Mapping[str, Any]], bool]
+__all__ = ["Compiled", "Matches", "compile_rule"]
 
-_MODIFIERS: Final = frozenset({"contains", "startswith", "endswith", "all", "exists"})
-_DEFAULT_LEVEL: Final[Severity] = "medium"
-_COMMON_FIELDS: Final = frozenset(
-    {
-        "awsRegion",
-        "eventCategory",
-        "eventSource",
-        "eventType",
-        "eventVersion",
-        "recipientAccountId",
-        "userIdentity.accountId",
-        "userIdentity.type",
-    }
+_MODIFIERS: Final = frozenset(
+    modifier_mapping[name]
+    for name in (
+        *("contains", "startswith", "endswith", "all", "exists", "cased", "neq", "windash", "re", "i", "m", "s"),
+        *("base64", "base64offset", "wide", "utf16", "utf16be", "lt", "lte", "gt", "gte", "cidr", "fieldref"),
+        *("minute", "hour", "day", "week", "month", "year"),
+    )
 )
-"""Fields with few values, each in a great many records: a poor choice to look for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A condition, ready to run.
-
-    Attributes:
-        matches: whether a record meets it; raises for no JSON object.
-        literals: a record that meets it has at least one of them in its JSON; `None`: nothing is known of those.
-        rarity: how few records have them, by the field they stand in: 0 (most have) to 2 (`eventName`).
-    """
-
-    matches: Matches
-    literals: frozenset[Literal] | None = None
-    rarity: int = 0
+"""What the specification (appendix of modifiers, version 2.1.0) lists. There `utf16le` is `wide` too, which pySigma has
+only under the second name."""
+_DEFAULT_LEVEL: Final[Severity] = "medium"
 
 
 def compile_rule(document: Mapping[str, Any]) -> tuple[RuleInfo, Compiled]:
@@ -67,8 +52,10 @@ def compile_rule(document: Mapping[str, Any]) -> tuple[RuleInfo, Compiled]:
     try:
         rule = SigmaRule.from_dict(dict(document))
         _check(rule)
+        for item in _all_items(rule):
+            _anchor(item)
         conditions = [condition.parsed for condition in rule.detection.parsed_condition]
-        return _info(rule), _any_of([_compile(condition) for condition in conditions])
+        return _info(rule), any_of([_compile(condition) for condition in conditions])
     except SigmaError as error:
         raise ConfigError(f"pySigma refuses it: {error}") from error
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
@@ -98,9 +85,13 @@ def _check(rule: SigmaRule) -> None:
         raise ConfigError("it has no id (a UUID), by which its alerts could be told apart")
     if "timeframe" in rule.detection.detections:
         raise ConfigError("it needs a timeframe, which is not supported")
+    for item in _all_items(rule):
+        _check_item(item)
+
+
+def _all_items(rule: SigmaRule) -> Iterator[SigmaDetectionItem]:
     for detection in rule.detection.detections.values():
-        for item in _items(detection):
-            _check_item(item)
+        yield from _items(detection)
 
 
 def _items(detection: SigmaDetection) -> Iterator[SigmaDetectionItem]:
@@ -112,39 +103,62 @@ def _items(detection: SigmaDetection) -> Iterator[SigmaDetectionItem]:
 
 
 def _check_item(item: SigmaDetectionItem) -> None:
-    if item.field is None:
-        raise ConfigError("it searches for keywords without a field, which is not supported")
+    place = "a list of keywords" if item.field is None else f"its field {item.field}"
     for modifier in item.modifiers:
         name = reverse_modifier_mapping.get(modifier.__name__, modifier.__name__)
-        if name not in _MODIFIERS:
-            raise ConfigError(f"its field {item.field} has the modifier {name!r}, which is not supported")
+        if name == "expand":
+            raise ConfigError(f"{place} has the modifier 'expand', whose placeholders no setting fills in here")
+        if modifier not in _MODIFIERS:
+            raise ConfigError(f"{place} has the modifier {name!r}, which is not supported")
     if not item.value:
-        raise ConfigError(f"its field {item.field} has an empty list of values")
+        raise ConfigError(f"{place} has an empty list of values")
+    if modifier_mapping["cased"] in item.modifiers:
+        texts = [value for value in expanded(item.value) if isinstance(value, SigmaString)]
+        if not all(isinstance(text, SigmaCasedString) for text in texts):
+            # pySigma makes new, caseless texts of them.
+            raise ConfigError(f"{place} has the modifier 'cased' before one that undoes it: 'cased' goes behind that")
+
+
+def _anchor(item: SigmaDetectionItem) -> None:
+    # pySigma gives an expression `.*` at its open ends, as if it had to fit the whole text: for a search, its closed
+    # ends are what counts.
+    start = modifier_mapping["startswith"] in item.modifiers
+    end = modifier_mapping["endswith"] in item.modifiers
+    if start or end:
+        item.value = [
+            anchored(value, start=start, end=end) if isinstance(value, SigmaRegularExpression) else value
+            for value in item.value
+        ]
 
 
 def _compile(condition: object) -> Compiled:
     if isinstance(condition, ConditionFieldEqualsValueExpression):
-        return _field(condition.field, [condition.value])
+        return field_values(condition.field, [condition.value])
+    if isinstance(condition, ConditionValueExpression):
+        return keywords([condition.value])
     if isinstance(condition, ConditionNOT):
         return _negation(_compile(condition.args[0]))
     if isinstance(condition, ConditionAND):
         return _all_of([_compile(argument) for argument in condition.args])
     if isinstance(condition, ConditionOR):
-        return _any_of([_field(*leaf) for leaf in _leaves(condition)] + [_compile(each) for each in _nodes(condition)])
+        return _alternatives(condition)
     raise ConfigError(f"its condition needs {type(condition).__name__}, which is not supported")
 
 
-def _leaves(condition: ConditionOR) -> list[tuple[str, list[SigmaType]]]:
-    """The alternatives of an OR that compare a field, gathered by field."""
+def _alternatives(condition: ConditionOR) -> Compiled:
+    """Any of the arguments; those that look at the same field (or are keywords) become one look at it."""
     fields: dict[str, list[SigmaType]] = {}
+    words: list[SigmaType] = []
+    parts: list[Compiled] = []
     for argument in condition.args:
         if isinstance(argument, ConditionFieldEqualsValueExpression):
             fields.setdefault(argument.field, []).append(argument.value)
-    return list(fields.items())
-
-
-def _nodes(condition: ConditionOR) -> list[object]:
-    return [each for each in condition.args if not isinstance(each, ConditionFieldEqualsValueExpression)]
+        elif isinstance(argument, ConditionValueExpression):
+            words.append(argument.value)
+        else:
+            parts.append(_compile(argument))
+    found = [field_values(name, values) for name, values in fields.items()]
+    return any_of([*found, *([keywords(words)] if words else []), *parts])
 
 
 def _negation(inner: Compiled) -> Compiled:
@@ -167,97 +181,3 @@ def _all_of(parts: list[Compiled]) -> Compiled:
 
 def _selectivity(part: Compiled) -> tuple[int, int]:
     return part.rarity, min((len(literal.text) for literal in part.literals or ()), default=0)
-
-
-def _any_of(parts: list[Compiled]) -> Compiled:
-    if len(parts) == 1:
-        return parts[0]
-    tests = [part.matches for part in parts]
-    literals: set[Literal] | None = set()
-    for part in parts:
-        literals = None if literals is None or part.literals is None else literals | part.literals
-    return Compiled(
-        lambda record: any(test(record) for test in tests),
-        None if literals is None else frozenset(literals),
-        min(part.rarity for part in parts),
-    )
-
-
-def _field(name: str, values: list[SigmaType]) -> Compiled:
-    """Any of these values in this field."""
-    path = name.split(".")
-    rarity = 2 if name == "eventName" else 0 if name in _COMMON_FIELDS else 1
-    plain = [plain_text(parts_of(value)) for value in values if type(value) is SigmaString]
-    texts = frozenset(text for text in plain if text is not None)
-    alternatives = [_value(name, path, rarity, value) for value in values]
-    if len(texts) == len(values) > 1:  # one look-up instead of a comparison with each
-        return Compiled(_reaches(path, _one_of(texts)), _any_of(alternatives).literals, rarity)
-    return _any_of(alternatives)
-
-
-def _value(field: str, path: list[str], rarity: int, value: SigmaType) -> Compiled:
-    # By exact class: a subclass (a cased string, a part of a timestamp) means something else.
-    if type(value) is SigmaString:
-        literal = text_literal(parts_of(value))
-        found = None if literal is None else frozenset({literal})
-        return Compiled(_reaches(path, text_test(parts_of(value))), found, rarity)
-    if isinstance(value, SigmaBool):
-        word = "true" if value.boolean else "false"
-        return Compiled(_reaches(path, bool_test(value.boolean)), frozenset({Literal(word, whole=False)}))
-    if type(value) is SigmaNumber:
-        return Compiled(_reaches(path, number_test(value.number)))
-    if isinstance(value, SigmaExists):
-        return Compiled(_exists(path, wanted=value.exists))
-    if isinstance(value, SigmaNull):
-        return Compiled(_is_null(path))
-    raise ConfigError(f"its field {field} has a value of a kind that is not supported ({type(value).__name__})")
-
-
-def _one_of(texts: frozenset[str]) -> Test:
-    def test(value: Any) -> bool:
-        if isinstance(value, str):
-            return fold(value) in texts
-        if isinstance(value, bool):
-            return ("true" if value else "false") in texts
-        return integer_text(value) in texts
-
-    return test
-
-
-def _reaches(path: list[str], test: Test) -> Matches:
-    """Whether any value that lies at this path passes; an array on the way or at its end stands for its elements."""
-    if len(path) == 1:
-        name = path[0]
-
-        def matches(record: Mapping[str, Any]) -> bool:
-            value = record.get(name)
-            return any(map(test, elements(value))) if isinstance(value, list) else test(value)
-
-        return matches
-    return lambda record: any(map(test, _values(record, path)))
-
-
-def _exists(path: list[str], *, wanted: bool) -> Matches:
-    return lambda record: bool(_members(record, path)) is wanted
-
-
-def _is_null(path: list[str]) -> Matches:
-    return lambda record: all(value is None for value in _values(record, path))
-
-
-def _values(record: Mapping[str, Any], path: list[str]) -> Iterator[Any]:
-    for member in _members(record, path):
-        yield from elements(member)
-
-
-def _members(record: Mapping[str, Any], path: list[str]) -> list[Any]:
-    """The members that lie at this path, arrays among them unopened."""
-    reached: list[Any] = [record]
-    for step in path:
-        reached = [
-            value[step]
-            for member in reached
-            for value in elements(member)
-            if isinstance(value, Mapping) and step in value
-        ]
-    return reached

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from sigma.types import SigmaString
 
 from stream.decode.literals import Literal
-from stream.detect.patterns import bool_test, number_test, parts_of, plain_text, text_literal, text_test
+from stream.detect.patterns import (
+    bool_test,
+    name_literal,
+    number_test,
+    parts_of,
+    plain_text,
+    text_literal,
+    text_test,
+    within,
+)
 from tests.detect.strategies import json_values
 
 
@@ -49,6 +58,20 @@ def literal(pattern: str) -> Literal | None:
 )
 def test_texts_are_compared_without_regard_to_the_case_of_ascii(pattern: str, value: str, expected: bool) -> None:
     assert passes(pattern, value) is expected
+
+
+def test_case_counts_when_asked_for() -> None:
+    cased = text_test(parts_of(SigmaString("*Log*ing")), cased=True)
+
+    assert [cased(value) for value in ("StopLogging", "stoplogging", {"Logging": 1})] == [True, False, False]
+    assert text_test(parts_of(SigmaString("true")), cased=True)(True)
+    assert not text_test(parts_of(SigmaString("True")), cased=True)(True)
+
+
+def test_a_pattern_may_stand_anywhere_in_a_text() -> None:
+    somewhere = text_test(within(parts_of(SigmaString("p?o"))))
+
+    assert [somewhere(value) for value in ("xPLOx", "plo", "po")] == [True, True, False]
 
 
 def test_booleans_and_integers_are_compared_as_json_spells_them() -> None:
@@ -98,6 +121,12 @@ def test_an_object_is_searched_by_a_pattern_that_begins_with_a_wildcard() -> Non
 )
 def test_the_literal_is_the_longest_part_that_json_spells_in_one_way(pattern: str, expected: Literal | None) -> None:
     assert literal(pattern) == expected
+
+
+def test_the_literal_of_a_name_is_no_whole_text() -> None:
+    assert name_literal("policyDocument") == Literal("policyDocument", whole=False)
+    assert name_literal("aws:Source/Arn") == Literal("aws:Source", whole=False)
+    assert name_literal("") is None
 
 
 def test_numbers_and_booleans_may_be_in_quotes() -> None:

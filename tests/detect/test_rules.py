@@ -125,7 +125,7 @@ def test_one_rule_that_can_match_anything_leaves_all_unindexed(tmp_path: Path) -
         ("[" * 20_000, "not YAML"),
         ("title: x\n? [a, b]\n: c", "bad.yml"),
         ("!!python/object/apply:os.system ['true']", "not YAML"),
-        (RULE.format(id=ONE).replace("eventName:", "eventName|re:"), "modifier 're'"),
+        (RULE.format(id=ONE).replace("eventName:", "eventName|expand:"), "modifier 'expand'"),
         (RULE.format(id=ONE) + "---" + RULE.format(id=ONE), ONE),
     ],
 )
@@ -139,6 +139,34 @@ def test_a_bad_file_is_named_with_the_reason(tmp_path: Path, content: str, reaso
     assert "bad.yml" in str(raised.value)
     assert reason in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_unless_strict_one_bad_rule_does_not_stop_the_others(tmp_path: Path) -> None:
+    write(tmp_path / "a.yml", ONE)
+    bad = RULE.format(id=ONE).replace("eventName:", "eventName|nonsense:")
+    (tmp_path / "b.yml").write_text(bad + "---" + RULE.format(id=TWO) + "---" + RULE.format(id=ONE), encoding="utf-8")
+    (tmp_path / "c.yml").write_text("title: [", encoding="utf-8")
+    (tmp_path / "d.yml").write_bytes(b"\xff\xfe\x00")
+
+    rules = RuleSet.load([], [str(tmp_path)], strict=False)
+
+    assert [(Path(rule.source).name, rule.info.id) for rule in rules.rules] == [("a.yml", ONE), ("b.yml", TWO)]
+    reasons = ("b.yml: pySigma refuses it: Unknown modifier", "c.yml: it is not YAML", "d.yml: it is not UTF-8 text")
+    wanted = (*reasons, f"b.yml: {tmp_path}/a.yml has the id {ONE} too")
+    assert len(rules.refused) == len(wanted)
+    assert all(any(reason in refused for refused in rules.refused) for reason in wanted)
+    assert all(refused.startswith("TRAILSTREAM_RULES: ") for refused in rules.refused)
+    with pytest.raises(ConfigError, match=r"b\.yml"):
+        RuleSet.load([], [str(tmp_path)])
+
+
+def test_when_no_rule_is_left_the_reason_is_given(tmp_path: Path) -> None:
+    (tmp_path / "bad.yml").write_text("title: [", encoding="utf-8")
+
+    with pytest.raises(ConfigError, match=r"bad\.yml: it is not YAML"):
+        RuleSet.load([], [str(tmp_path)], strict=False)
+    with pytest.raises(ConfigError, match="can't read"):
+        RuleSet.load(["ct-013"], [str(tmp_path / "missing.yml")], strict=False)
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
