@@ -1,0 +1,270 @@
+"""PagerDuty, by its Events API v2: one incident a trail, opened or added to by each alert, and never resolved by one.
+
+https://github.com/PagerDuty/developer-docs/tree/main/docs/events-API-v2: 01-Overview (answers, 512 KB),
+02-Trigger-Events (fields, their lengths, de-duplication).
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from stream.deliver.channel import Answer, Down
+from stream.deliver.channels.relayed import Limits, fitting, relayed, web_address
+from stream.deliver.http import HttpChannel, Reply, classify, http_url
+from stream.deliver.text import as_text, cut
+from stream.deliver.trail import trail_arn
+from stream.detect.alert import Alert
+from stream.settings import ChannelSettings
+from stream.severity import Severity
+
+ENQUEUE_PATH: Final = "/v2/enqueue"
+
+_MAX_BYTES: Final = 512_000  # "512 KB", read in the narrower way
+_MAX_SUMMARY: Final = 1024
+_MAX_DEDUP_KEY: Final = 255
+
+# The most generous first: free texts are cut, and names only if they are in letters that no AWS service allows: those
+# in ASCII fit the third whatever their length.
+_LEVELS: Final = (
+    Limits(free=4000, ids=2048, items=20),
+    Limits(free=1000, ids=2048, items=20),
+    Limits(free=300, ids=2048, items=20),
+    Limits(free=200, ids=512, items=20),
+)
+_SEVERITIES: Final[Mapping[Severity, str]] = {
+    "critical": "critical",
+    "high": "error",
+    "medium": "warning",
+    "low": "info",
+    "informational": "info",
+}
+# A 400 whose cause is the key and no alert's says so among its `errors`: that it is an invalid routing key, or what is
+# wrong with 'routing_key' (https://github.com/robusta-dev/robusta/issues/571, https://github.com/envato/pagerduty/issues/70,
+# https://github.com/blockpane/tenderduty/issues/10).
+_BAD_KEY: Final = re.compile(r"(?i)\binvalid routing key\b|'routing_key'")
+
+
+def _enqueue_url(value: str) -> str:
+    url = (http_url(SecretStr(value)) or SecretStr("")).get_secret_value()
+    return url.rstrip("/") + ENQUEUE_PATH if urlsplit(url).path in ("", "/") else url
+
+
+def _key(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+        raise ValueError("must be an integration key: 32 letters and digits")
+    return value
+
+
+class PagerdutySettings(ChannelSettings):
+    """Variables of the channel `pagerduty`."""
+
+    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_PAGERDUTY_")
+
+    routing_key: Annotated[SecretStr | None, AfterValidator(_key)] = Field(
+        None, description="Integration key (32 characters) of an Events API v2 integration of a PagerDuty service."
+    )
+    url: Annotated[str, AfterValidator(_enqueue_url)] = Field(
+        "https://events.pagerduty.com/v2/enqueue",
+        description="Address of the Events API; for an account in the EU service region: "
+        "https://events.eu.pagerduty.com/v2/enqueue.",
+    )
+
+    @property
+    def enabled(self) -> bool:
+        """Whether `TRAILSTREAM_PAGERDUTY_ROUTING_KEY` is set."""
+        return self.routing_key is not None
+
+
+class PagerdutyChannel(HttpChannel):
+    """Triggers an incident, or adds to the open one of the same trail."""
+
+    name = "pagerduty"
+    section = PagerdutySettings
+    settings: PagerdutySettings
+
+    def __init__(self, settings: PagerdutySettings) -> None:
+        super().__init__(settings)
+
+    async def send(self, alert: Alert, *, minimal: bool = False) -> Answer:
+        """Post one event; see `Channel.send`."""
+        key = (self.settings.routing_key or SecretStr("")).get_secret_value()
+        body = minimal_event(alert, key) if minimal else event(alert, key)
+        return await self.request(SecretStr(self.settings.url), body, {"Content-Type": "application/json"})
+
+    async def probe(self) -> Answer:
+        """See `Channel.probe`."""
+        return await self.reach(SecretStr(self.settings.url))
+
+    def judge(self, reply: Reply) -> Answer:
+        """Classify by the status (202, 400, 429 and 5xx are documented), save that a 400 may be the key's fault.
+
+        A 403 is none of the API's (in its first version it meant throttling): something between us says it.
+        """
+        if reply.status == 400 and _BAD_KEY.search(reply.text):
+            return Down("unauthorized")
+        return classify(reply)
+
+
+def event(alert: Alert, routing_key: str) -> bytes:
+    """The event in JSON, within PagerDuty's 512 KB; what is cut says so."""
+    return fitting(lambda limits: orjson.dumps(_event(alert, routing_key, limits)), _LEVELS, _MAX_BYTES)
+
+
+def minimal_event(alert: Alert, routing_key: str) -> bytes:
+    """The event with required fields and ids only."""
+    return orjson.dumps(
+        _envelope(alert, routing_key)
+        | {"payload": _required(alert) | {"custom_details": _ids(alert, _LEVELS[-1]) | {"minimal": True}}}
+    )
+
+
+def dedup_key(alert: Alert) -> str:
+    """What is one incident: account and trail, or the alert itself if it is about no trail; 255 characters at most.
+
+    One that is too long, or not fit to be shown, becomes its SHA-256: cut, two trails might share it.
+    """
+    arn = trail_arn(alert)
+    key = alert.id if arn is None else f"trailstream/{alert.event.account_id}/{arn}"
+    if key and key.isascii() and relayed(key, _MAX_DEDUP_KEY) == key:
+        return key
+    return "trailstream/" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _event(alert: Alert, routing_key: str, limits: Limits) -> dict[str, Any]:
+    happened = alert.event
+    payload = _required(alert) | {
+        "component": relayed(happened.source, 255),
+        "group": relayed(happened.account_name or happened.account_id, 255),
+        "class": relayed(happened.name, 255),
+        "custom_details": _details(alert, limits),
+    }
+    if _is_timestamp(happened.time):
+        payload["timestamp"] = happened.time
+    return _envelope(alert, routing_key) | {"payload": payload, "links": list(_links(alert))}
+
+
+def _envelope(alert: Alert, routing_key: str) -> dict[str, Any]:
+    return {
+        "routing_key": routing_key,
+        # Also for a StartLogging: whoever stopped the trail can start it, and the incident is still one.
+        "event_action": "trigger",
+        "dedup_key": dedup_key(alert),
+        "client": "Trailstream",
+    }
+
+
+def _required(alert: Alert) -> dict[str, Any]:
+    happened = alert.event
+    source = trail_arn(alert) or next((resource.arn for resource in alert.resources), "")
+    return {
+        "summary": _summary(alert),
+        "source": relayed(source, 1024) or relayed(f"{happened.account_id}/{happened.region}", 255),
+        "severity": _SEVERITIES[alert.severity],
+    }
+
+
+def _summary(alert: Alert) -> str:
+    """What is read out on the telephone: it begins with all that matters, and the free text at its end is cut."""
+    happened, actor = alert.event, alert.actor
+    name = f"{relayed(happened.account_name, 100)} " if happened.account_name else ""
+    origin = f" from {relayed(actor.source_ip, 64)}" if actor.source_ip else ""
+    text = (
+        f"{alert.severity.upper()}: {relayed(alert.title, 300)}. Account {name}{relayed(happened.account_id, 64)}, "
+        f"{relayed(happened.region, 64)}, by {relayed(actor.name, 200)}{origin}. "
+    )
+    return cut(text + relayed(alert.summary, _MAX_SUMMARY), _MAX_SUMMARY)
+
+
+def _ids(alert: Alert, limits: Limits) -> dict[str, Any]:
+    return {"alert_id": relayed(alert.id, limits.ids), "event_id": relayed(alert.event.id, limits.ids)}
+
+
+def _details(alert: Alert, limits: Limits) -> dict[str, Any]:
+    """The alert's fields by their own names, all but the record."""
+    happened, actor = alert.event, alert.actor
+
+    def ids(value: str | None) -> str | None:
+        return None if value is None else relayed(value, limits.ids)
+
+    def free(value: str | None) -> str | None:
+        return None if value is None else relayed(value, limits.free)
+
+    changes = [
+        {"field": ids(change.field), "value": free(as_text(change.value)), "effect": free(change.effect)}
+        for change in alert.changes[: limits.items]
+    ]
+    resources = [
+        {"type": ids(resource.type), "arn": ids(resource.arn), "protected": resource.protected}
+        for resource in alert.resources[: limits.items]
+    ]
+    return _ids(alert, limits) | {
+        "severity": alert.severity,
+        "title": free(alert.title),
+        "summary": free(alert.summary),
+        "rule": {"id": ids(alert.rule.id), "title": free(alert.rule.title), "level": alert.rule.level},
+        "event": {
+            "name": ids(happened.name),
+            "source": ids(happened.source),
+            "time": ids(happened.time),
+            "region": ids(happened.region),
+            "account_id": ids(happened.account_id),
+            "account_name": ids(happened.account_name),
+            "type": ids(happened.type),
+            "outcome": happened.outcome,
+            "error_code": ids(happened.error_code),
+            "error_message": free(happened.error_message),
+        },
+        "actor": {
+            "type": ids(actor.type),
+            "name": ids(actor.name),
+            "session_name": ids(actor.session_name),
+            "source_identity": ids(actor.source_identity),
+            "arn": ids(actor.arn),
+            "account_id": ids(actor.account_id),
+            "principal_id": ids(actor.principal_id),
+            "access_key_id": ids(actor.access_key_id),
+            "mfa": actor.mfa,
+            "source_ip": ids(actor.source_ip),
+            "location": free(actor.location),
+            "user_agent": free(actor.user_agent),
+            "via": actor.via,
+            "invoked_by": ids(actor.invoked_by),
+        },
+        "resources": resources,
+        "more_resources": len(alert.resources) - len(resources),
+        "changes": changes,
+        "more_changes": len(alert.changes) - len(changes),
+        "provenance": alert.provenance,
+        "log_file": None
+        if alert.log_file is None
+        else {
+            "bucket": ids(alert.log_file.bucket),
+            "key": ids(alert.log_file.key),
+            "version_id": ids(alert.log_file.version_id),
+        },
+        "same_principal_in_this_log_file": None if alert.context is None else free(as_text(alert.context)),
+    }
+
+
+def _links(alert: Alert) -> Iterator[dict[str, str]]:
+    for url, text in (
+        (alert.links.console, "Open in the CloudTrail console"),
+        (alert.links.runbook, "Runbook"),
+    ):
+        if (address := web_address(url)) is not None:
+            yield {"href": address, "text": text}
+
+
+def _is_timestamp(text: str) -> bool:
+    """Whether it is ISO 8601 with a zone; one that is not is left out, and PagerDuty takes the time of arrival."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None and text.isascii() and text.isprintable()
+    except ValueError:
+        return False
