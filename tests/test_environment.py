@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from pydantic import ByteSize, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from stream.environment import CommaSeparated, Section, load, read, reference, without_user_info
+from stream.environment import CommaSeparated, Section, load, read, reference
 from stream.errors import ConfigError
+from stream.variables import without_user_info
 
 
 class Core(Section):

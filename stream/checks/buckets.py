@@ -60,7 +60,12 @@ async def _check_bucket(s3: Any, name: str, here: str) -> Outcome:
             f"no answer from S3 in {region or here}: {code}",
             "Allow traffic to S3 there (a NAT gateway or a VPC endpoint).",
         )
-    return Outcome(check, "warn", f"readable{where}, but {key} exists, which nobody can have written", None)
+    return Outcome(
+        check,
+        "warn",
+        f"it has {key}, a name that was made up just now",
+        "Look what it is that answers for S3: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3.",
+    )
 
 
 def _forbidden(check: str, name: str, region: str, where: str, *, listable: bool) -> Outcome:

@@ -6,8 +6,8 @@ from stream.checks.outcome import Outcome
 from stream.deliver.channel import Accepted, Answer, Channel, Rejected, Retry
 from stream.deliver.channels import build
 from stream.detect.sample import sample_alert
-from stream.environment import PREFIX
 from stream.settings import Section
+from stream.variables import PREFIX
 
 
 async def check_channels(sections: Mapping[type[Section], Section], *, send_test_alert: bool) -> AsyncIterator[Outcome]:

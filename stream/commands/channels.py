@@ -11,6 +11,7 @@ from rich.table import Table
 from stream import environment
 from stream.deliver.channels import CHANNELS
 from stream.settings import ChannelSettings
+from stream.variables import variable_name
 
 _PIPE_COLUMNS = 160
 
@@ -44,4 +45,4 @@ def _variables(section: type[ChannelSettings]) -> list[str]:
     """Its own variables first, then those that every channel has."""
     common = ChannelSettings.model_fields
     fields = sorted(section.model_fields, key=lambda field: field in common)
-    return [environment.variable_name(section, field) for field in fields]
+    return [variable_name(section, field) for field in fields]

@@ -12,9 +12,10 @@ from rich.text import Text
 
 from stream import environment
 from stream.configuration import known_sections
-from stream.environment import PREFIX, Section, Variable
+from stream.environment import Section
 from stream.settings import Settings
 from stream.terminal import inert
+from stream.variables import PREFIX, Variable
 
 _PIPE_COLUMNS = 160
 

@@ -9,13 +9,14 @@ from typing import Any, Final
 import click
 
 from stream.errors import ConfigError, TrailstreamError
+from stream.terminal import inert
 
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 _BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
 
 
-class _AsWritten(click.Command):
-    """Help whose paragraphs are wrapped, but for those with indented lines: examples and lists."""
+class Command(click.Command):
+    """One command; its help has wrapped paragraphs, but those with indented lines (examples, lists) stay as written."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the docstring."""
@@ -26,11 +27,7 @@ class _AsWritten(click.Command):
             formatter.write_text("\n\n".join("\b\n" + p if "\n  " in p else p for p in paragraphs))
 
 
-class Command(_AsWritten):
-    """One command."""
-
-
-class Group(_AsWritten, click.Group):
+class Group(Command, click.Group):
     """Commands that return their exit codes.
 
     `ConfigError` is exit code 2, any other error that we raise on purpose 1; each is a line of text, not a traceback.
@@ -45,11 +42,13 @@ class Group(_AsWritten, click.Group):
             code = super().invoke(ctx)
         except TrailstreamError as error:
             for line in str(error).splitlines():
-                click.echo(f"trailstream: {line}", err=True)
+                click.echo(f"trailstream: {inert(line)}", err=True)
             code = 2 if isinstance(error, ConfigError) else 1
         except KeyboardInterrupt:
             code = _INTERRUPTED
         except BrokenPipeError:  # whoever read our output, such as `head`, has had enough
+            if ctx.invoked_subcommand == "run":
+                raise  # no command that may end in silence
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = _BROKEN_PIPE
         ctx.exit(code if isinstance(code, int) else 0)

@@ -14,17 +14,14 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from stream import logs
 from stream.configuration import load
 from stream.cores import usable_cores
 from stream.detect.rules import RuleSet
 from stream.scan import formats
 from stream.scan.opening import Opener
-from stream.scan.pool import Pool
 from stream.scan.progress import ScanProgress
 from stream.scan.reading import Finding, Plan, Reader, Tally
 from stream.scan.sources import Found, Missing, Skipped, Source, find
-from stream.scan.worker import Result
 from stream.severity import Severity
 from stream.terminal import inert
 
@@ -66,7 +63,6 @@ def scan(options: Options) -> int:
     Raises:
         ConfigError: the environment or the rules can't be used.
     """
-    logs.configure("error", "console")
     settings = load(need_queue=False, need_channel=False).settings
     plan = Plan(
         format=options.format,
@@ -80,6 +76,26 @@ def scan(options: Options) -> int:
         max_log_bytes=settings.max_log_bytes,
     )
     rules = RuleSet.load(plan.packs, plan.rules)
+    try:
+        return _scan(options, plan, rules)
+    except BrokenPipeError:
+        raise
+    except Exception:  # noqa: BLE001 - exit code 1 would say that all was read and something found
+        _confess()
+        return 2
+
+
+def _confess() -> None:
+    """Log the exception at hand, without what an attacker may have put in it."""
+    import structlog
+
+    from stream import logs
+
+    logs.configure("error", "console")
+    structlog.get_logger().exception("scan failed")
+
+
+def _scan(options: Options, plan: Plan, rules: RuleSet) -> int:
     shown = sys.stderr.isatty() and not options.quiet
     with ScanProgress(shown=shown, find=partial(find, options.paths)) as progress, _ended_by_sigterm():
         report = _Report(options, progress)
@@ -98,6 +114,8 @@ def _read(options: Options, plan: Plan, rules: RuleSet, progress: ScanProgress) 
         if jobs == 1 or not _is_much(found, head):
             yield from here.read(itertools.chain(head, found))
             return
+        from stream.scan.pool import Pool, Result
+
         with Pool(plan, jobs, here.tick) as pool:
             for item in pool.results(itertools.chain(head, found)):
                 if isinstance(item, Result):

@@ -11,6 +11,7 @@ from stream.aws import Aws
 from stream.metrics import Metrics
 from stream.scan.sources import Found, Missing, Skipped, Source, is_log, is_other
 
+_PAGE_KEYS: Final = 1000  # as many as S3 gives at once
 _REASONS: Final = {
     "NoSuchBucket": "there is no such bucket",
     "AccessDenied": "forbidden: listing it takes s3:ListBucket on the bucket",
@@ -54,7 +55,9 @@ def _judge(bucket: str, key: str, size_bytes: int) -> Iterator[Found]:
 async def _pages(bucket: str, prefix: str) -> AsyncGenerator[list[dict[str, Any]]]:
     # Not obstore's listing: it rewrites keys that hold `//`.
     async with Aws(Metrics()).client("s3") as s3:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": _PAGE_KEYS}
+        )
         async for page in pages:
             if contents := page.get("Contents"):
                 yield contents

@@ -5,8 +5,8 @@ An event loop in a thread of its own does the fetching. What could not be had is
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from typing import Final, Self
+from collections.abc import Coroutine, Iterator
+from typing import Any, Final, Self, TypeVar
 
 from stream.aws import Aws
 from stream.errors import LogFileError
@@ -16,6 +16,9 @@ from stream.metrics import Metrics
 from stream.scan.sources import Source
 
 _CHUNKS_HELD: Final = 16  # of each object, of 64 KB or more
+
+_LOOK_S: Final = 1.0
+_T = TypeVar("_T")
 
 _Chunk = bytes | LogFileError | None
 """`None` ends the object; an error takes the place of what could not be had."""
@@ -28,7 +31,8 @@ class Downloads:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running = threading.Event()
         self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="downloads", daemon=True)
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="downloads", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -42,18 +46,18 @@ class Downloads:
 
     def begin(self, source: Source) -> Iterator[bytes]:
         """Begin to fetch an object now, and give its chunks to whoever iterates."""
-        if self._loop is None:
-            raise RuntimeError("begin() before the thread runs")
         queue: asyncio.Queue[_Chunk] = asyncio.Queue(_CHUNKS_HELD)
-        task = asyncio.run_coroutine_threadsafe(self._spawn(source, queue), self._loop).result()
-        return self._chunks(queue, task, self._loop)
+        if self._loop is None or not self._thread.is_alive():
+            return self._chunks(queue, None)
+        return self._chunks(queue, self._wait(self._spawn(source, queue), self._loop))
 
-    def _chunks(
-        self, queue: asyncio.Queue[_Chunk], task: asyncio.Task[None], loop: asyncio.AbstractEventLoop
-    ) -> Iterator[bytes]:
+    def _chunks(self, queue: asyncio.Queue[_Chunk], task: asyncio.Task[None] | None) -> Iterator[bytes]:
+        loop = self._loop
+        if task is None or loop is None:
+            raise self._ended()
         try:
             while True:
-                for chunk in asyncio.run_coroutine_threadsafe(_take(queue), loop).result():
+                for chunk in self._wait(_take(queue), loop):
                     if chunk is None:
                         return
                     if isinstance(chunk, LogFileError):
@@ -62,6 +66,27 @@ class Downloads:
         finally:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(task.cancel)
+
+    def _wait(self, coroutine: Coroutine[Any, Any, _T], loop: asyncio.AbstractEventLoop) -> _T:
+        """What a coroutine comes to in the loop's thread; should that thread end, nobody waits for it in vain."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        while True:
+            try:
+                return future.result(_LOOK_S)
+            except TimeoutError:
+                if not self._thread.is_alive():
+                    raise self._ended() from None
+
+    def _ended(self) -> LogFileError:
+        return LogFileError("unavailable", f"nothing can be fetched: {type(self._failure).__name__}")
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:  # noqa: BLE001 - it becomes the fault of every object, in the other thread
+            self._failure = error
+        finally:
+            self._running.set()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()

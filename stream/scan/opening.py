@@ -43,8 +43,11 @@ class Opener:
 
     def _download(self, source: Source) -> Iterator[bytes]:
         if self._downloads is None:
-            from stream.scan.download import Downloads  # obstore and aiobotocore are for those who read from S3
+            # Heavy, and for those who read from S3.
+            from stream import logs
+            from stream.scan.download import Downloads
 
+            logs.configure("error", "console")  # standard output is for alerts
             self._downloads = self._stack.enter_context(Downloads())
         return self._downloads.begin(source)
 

@@ -17,6 +17,8 @@ from stream.scan.reading import Plan, Tally
 from stream.scan.sources import Found, Source
 from stream.scan.worker import Result, Shared
 
+__all__ = ["Pool", "Result"]
+
 _BATCH_BYTES: Final = 4 * 1024 * 1024
 _BATCH_FILES: Final = 64
 """A task costs its hand-over about as much as reading one small log file: they travel together."""

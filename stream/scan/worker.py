@@ -16,7 +16,6 @@ from typing import IO, Final
 
 import msgspec
 
-from stream import logs
 from stream.errors import TrailstreamError
 from stream.scan.opening import Opener
 from stream.scan.reading import Finding, Plan, Reader, Tally
@@ -113,7 +112,6 @@ def start(plan: Plan, shared: Shared) -> None:
     """Begin a process of the pool: what `ProcessPoolExecutor` calls its initializer."""
     global _worker  # noqa: PLW0603 - an initializer has no other way to leave something to its process's tasks
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logs.configure("error", "console")
     threading.Thread(target=_end_with_parent, name="lifeline", daemon=True).start()
     _worker = _Worker(plan, shared)
 

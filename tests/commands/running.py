@@ -1,14 +1,16 @@
 """Runs the command: as a shell would, or, where nothing but its words matter, in this process, which is quicker."""
 
+import errno
 import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import structlog
 from click.testing import CliRunner
@@ -56,6 +58,23 @@ def start(*arguments: object, environ: dict[str, str] | None = None, **options: 
 def child_environ(**more: str) -> dict[str, str]:
     here = str(Path(__file__).parents[2])
     return {**os.environ, "PYTHONPATH": here, **more}
+
+
+@contextmanager
+def written(pipe: Path, timeout_s: float = 30) -> Iterator[BinaryIO]:
+    """A named pipe's end to write to, as soon as somebody has opened the other to read."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError as error:
+            if error.errno != errno.ENXIO or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+    os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "wb", buffering=0) as end:
+        yield end
 
 
 @contextmanager

@@ -1,0 +1,137 @@
+"""The command line as a whole: help, versions, exit codes, and nothing but text for people in its faults."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from stream import __version__
+from stream.cli import cli
+from tests.commands.running import child_environ, invoke, run, start, written
+
+COMMANDS = ["run", "scan", "check", "env", "rules", "rules list", "channels", "channels list", "demo"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_an_example_and_the_exit_codes(command: str) -> None:
+    done = invoke(*command.split(), "--help")
+
+    assert done.code == 0
+    assert f"trailstream {command}" in done.out.partition("Example")[2]
+    codes = done.out.partition("Exit codes:")[2].splitlines()
+    assert codes[1].startswith("      0  ")
+
+
+def test_no_command_is_without_a_test_of_its_help() -> None:
+    found = set(cli.commands)
+    for name, command in cli.commands.items():
+        if isinstance(command, click.Group):
+            found |= {f"{name} {below}" for below in command.commands}
+
+    assert found == set(COMMANDS)
+
+
+def test_the_help_of_the_whole_shows_how_to_begin() -> None:
+    out = invoke("--help").out
+
+    assert "trailstream demo\n" in out
+    assert "trailstream scan ./logs" in out
+    assert "trailstream check && trailstream run" in out
+
+
+def test_the_version_is_printed() -> None:
+    assert invoke("--version").out == f"trailstream {__version__}\n"
+
+
+def test_it_is_installed_as_a_command_too() -> None:
+    command = Path(sys.executable).with_name("trailstream")
+    done = subprocess.run([command, "--version"], capture_output=True, env=child_environ(), check=True, timeout=30)
+
+    assert done.stdout.decode() == f"trailstream {__version__}\n"
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_and_version_import_nothing_heavy(flag: str) -> None:
+    """The promise is quickness; what costs time is imports, and those can be counted on any machine."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "stream", flag],
+        capture_output=True,
+        env=child_environ(),
+        check=True,
+        timeout=30,
+    )
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.decode().splitlines()}
+
+    assert "click" in imported
+    assert not imported & {
+        "aiobotocore",
+        "aiohttp",
+        "asyncio",
+        "botocore",
+        "hyperscan",
+        "obstore",
+        "orjson",
+        "prometheus_client",
+        "pydantic",
+        "pydantic_settings",
+        "rich",
+        "sigma",
+        "structlog",
+        "yaml",
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["no-such-command"], ["scan"], ["scan", "--format", "xml", "."], ["scan", "--since", "soon", "."], ["run", "x"]],
+)
+def test_a_command_line_that_cannot_be_used_is_exit_code_2(arguments: list[str]) -> None:
+    done = invoke(*arguments)
+
+    assert done.code == 2
+    assert "Error: " in done.err
+    assert done.out == ""
+
+
+def test_run_without_settings_says_all_that_is_missing_and_ends_with_2() -> None:
+    done = run("run")
+
+    assert done.code == 2
+    assert done.out == ""
+    assert [line.partition(" ")[0] for line in done.err.splitlines()] == ["trailstream:"] * 3
+    for expected in ("TRAILSTREAM_QUEUE_URL is required", "TRAILSTREAM_BUCKETS is required", "TRAILSTREAM_STDOUT=true"):
+        assert expected in done.err
+
+
+def test_a_bad_value_is_named_with_what_is_allowed_and_ends_with_2() -> None:
+    done = invoke("run", TRAILSTREAM_CONCURRENCY="many", TRAILSTREAM_LOG_LEVEL="loud")
+
+    assert done.code == 2
+    assert "TRAILSTREAM_CONCURRENCY: it should be a whole number, at least 1, at most 1024 (it is 'many')" in done.err
+    assert "TRAILSTREAM_LOG_LEVEL: it should be one of debug, info, warning, error (it is 'loud')" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_ctrl_c_ends_a_command_quietly_with_130(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    process = start("scan", tmp_path / "pipe", stdout=-1, stderr=-1)
+    with written(tmp_path / "pipe"):  # it is reading now
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert (out, err) == (b"", b"")
+
+
+def test_a_reader_of_the_help_that_leaves_early_sees_no_traceback() -> None:
+    process = start("env", stdout=-1, stderr=-1)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+
+    assert process.wait(30) != 0
+    assert b"Traceback" not in process.stderr.read()
