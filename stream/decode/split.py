@@ -80,6 +80,8 @@ class Splitter:
         self._patience = patience_bytes
         self._buffer = b""
         self._at = 0
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         self._state = _At.START
         self._key = b""
         self._array_is_last = False
@@ -97,14 +99,12 @@ class Splitter:
         Raises:
             LogFileError: `bad_json` or `record_too_large`; what was given before stands.
         """
-        if self._at:
-            self._buffer = self._buffer[self._at :]
-            self._looked = max(self._looked - self._at, 0)
-            self._slow_until = max(self._slow_until - self._at, 0)
-            self._element_end -= self._at
-            self._at = 0
-        self._buffer = self._buffer + window if self._buffer else window
-        if len(self._buffer) >= self._patience:
+        self._waiting.append(window)
+        self._waiting_bytes += len(window)
+        # A record that isn't whole yet is looked through again from its last bracket on. Waiting for a quarter more of
+        # it each time keeps that linear, however small the windows are.
+        if self._waiting_bytes >= max(self._patience, (len(self._buffer) - self._at) // 4):
+            self._gather()
             yield from self._advance(last=False)
             if len(self._buffer) - self._at > self._max + self._patience:
                 raise self._too_large(len(self._buffer) - self._at)
@@ -115,11 +115,22 @@ class Splitter:
         Raises:
             LogFileError: as `feed`; `bad_json` if the text stops early, `no_records` if it has no such array.
         """
+        self._gather()
         yield from self._advance(last=True)
         if self._state is not _At.END or not _SPACE.fullmatch(self._buffer, self._at):
             raise LogFileError("bad_json", "the JSON text stops before its end")
         if not self._array_is_last:
             raise LogFileError("no_records", "no array named Records at the top of the file")
+
+    def _gather(self) -> None:
+        """Drop what is done with from the buffer, and add what has come."""
+        self._looked = max(self._looked - self._at, 0)
+        self._slow_until = max(self._slow_until - self._at, 0)
+        self._element_end -= self._at
+        rest = memoryview(self._buffer)[self._at :]
+        self._buffer = b"".join((rest, *self._waiting)) if rest or len(self._waiting) != 1 else self._waiting[0]
+        self._at = self._waiting_bytes = 0
+        self._waiting.clear()
 
     def _advance(self, *, last: bool) -> Iterator[Batch]:
         while True:

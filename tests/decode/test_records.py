@@ -284,6 +284,29 @@ def test_memory_does_not_grow_with_the_file(inner: bytes, matches: int) -> None:
     assert peak < 24 * MIB if matches else peak < 4 * MIB
 
 
+@pytest.mark.parametrize("size", [1, 4096])
+def test_a_long_text_in_many_small_windows_takes_no_longer_than_in_large_ones(size: int) -> None:
+    text = b'{"Records":[{"eventName":"AddTags","x":"' + b"y" * (3 * MIB)
+    body = gzip.compress(text, 1)
+    body += b"".join(gzip.compress(b"y" * size, 1) for _ in range(2000)) + gzip.compress(b'"}]}')
+    reading = decoder(record=16 * MIB)
+    looked_through = 0
+    splitter = reading._splitter
+    gather = splitter._gather
+
+    def counting() -> None:
+        nonlocal looked_through
+        gather()
+        looked_through += len(splitter._buffer)
+
+    splitter._gather = counting  # type: ignore[method-assign]  # the work is counted, not the time
+
+    reading.feed(body)
+
+    assert len(reading.finish()) == 1
+    assert looked_through < 10 * reading.json_bytes
+
+
 def test_a_literal_may_be_a_part_of_a_value() -> None:
     prefilter = Prefilter([Literal("aws-control-tower", whole=False)])
     reading = decoder(prefilter)

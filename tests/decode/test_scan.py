@@ -64,6 +64,13 @@ def test_many_threads_may_search_at_once() -> None:
         assert list(threads.map(prefilter.search, blocks)) == [True, False] * 50
 
 
+def test_the_shortest_literals_pass_the_self_test() -> None:
+    search = Prefilter([Literal("a", whole=False), Literal("0"), Literal("1")]).search
+
+    assert search.__module__ == "stream.decode.scan"
+    assert "hyperscan" in search.__qualname__ or scan.hyperscan is None
+
+
 def test_an_engine_that_misses_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "_hyperscan_engine", lambda _: lambda data: b'x"StopLogging"x' in data)
 
