@@ -4,6 +4,7 @@ IRSA, Pod Identity, profiles, assumed roles, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_U
 rest mean here what they mean to every AWS tool.
 """
 
+import re
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,11 @@ from stream.metrics import Metrics
 if TYPE_CHECKING:
     from obstore.store import S3Credential
 
+# Today's addresses, dual-stack ones, and those of before 2012, all of which SQS still serves:
+# https://docs.aws.amazon.com/general/latest/gr/sqs-service.html
+_QUEUE_HOST: Final = re.compile(
+    r"(?:sqs(?:-fips)?\.(?P<new>[a-z0-9-]+)|(?P<old>[a-z0-9-]+)\.queue)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)"
+)
 _CONNECT_TIMEOUT_S: Final = 5
 _READ_TIMEOUT_S: Final = 30  # above SQS's longest long poll of 20 s
 
@@ -77,6 +83,13 @@ class Aws:
             "expires_at": datetime.now(UTC) + timedelta(minutes=10),
         }
 
+    async def regions(self, service: str) -> frozenset[str]:
+        """Every region, of all partitions, in which botocore knows this service."""
+        known: set[str] = set()
+        for partition in self.session.get_available_partitions():
+            known.update(await self.session.get_available_regions(service, partition))
+        return frozenset(known)
+
     @property
     def region(self) -> str:
         """The region of the environment or profile, or us-east-1."""
@@ -113,7 +126,5 @@ def queue_region(queue_url: str) -> str | None:
 
     `https://sqs.eu-west-1.amazonaws.com/111122223333/trail` is in eu-west-1.
     """
-    labels = (urlsplit(queue_url).hostname or "").split(".")
-    if len(labels) >= 4 and labels[0] in ("sqs", "sqs-fips") and "amazonaws" in labels:
-        return labels[1]
-    return None
+    found = _QUEUE_HOST.fullmatch(urlsplit(queue_url).hostname or "")
+    return found and (found["new"] or found["old"])

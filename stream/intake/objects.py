@@ -10,7 +10,7 @@ import random
 import re
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
@@ -43,10 +44,12 @@ _STALL_S: Final = 20.0
 _STORES: Final = 32
 _TOTAL_TIMEOUT: Final = timedelta(hours=2)  # a giant over a slow line; a stall is noticed by the read timeout
 _STATUS: Final = re.compile(r"status code: (\d{3})|\bstatus: (\d{3})\b")
+_CODE: Final = re.compile(r"<Code>([\w.]{1,64})</Code>")
 _REGION: Final = re.compile(r"[a-z0-9-]{1,32}")
 _STALE_CREDENTIALS: Final = ("ExpiredToken", "InvalidToken", "RequestTimeTooSkewed")
 _MOVED: Final = (301, 307, 400)  # what S3 answers in a region that is not the bucket's
 _RETRIED: Final = (408, 425, 429)
+_UNANSWERED: Final = (BotoCoreError, ResponseParserError, aiohttp.ClientError, OSError)
 
 
 class Objects:
@@ -59,9 +62,12 @@ class Objects:
         self._stores: OrderedDict[tuple[str, str], S3Store] = OrderedDict()
         self._clients: dict[str, Any] = {}
         self._open_clients = AsyncExitStack()
+        # What a message says of a region is believed only if there is such a one: each costs a client, for good.
+        self._known_regions: frozenset[str] = frozenset()
         self._regions: OrderedDict[str, str] = OrderedDict()
 
     async def __aenter__(self) -> Self:
+        self._known_regions = await self._aws.regions("s3")
         await self._client(self._aws.region)  # takes a tenth of a second of CPU: not while messages wait
         return self
 
@@ -76,13 +82,15 @@ class Objects:
         Raises:
             LogFileError: `not_found`, `forbidden`, or `unavailable` after all attempts.
         """
-        region = ref.region or await self._bucket_region(ref.bucket)
+        region = ref.region if ref.region in self._known_regions else None
         read = failures = 0
         etag: str | None = None
+        moved_from: str | None = None
         for _ in range(_REQUESTS):
             attempt = self._by_obstore if _is_plain(ref.key) else self._by_botocore
             before = read
             try:
+                region = region or await self._bucket_region(ref.bucket)
                 async with aclosing(attempt(ref, region, read, etag)) as chunks:
                     async for tag, chunk in chunks:
                         etag = tag
@@ -90,10 +98,10 @@ class Objects:
                         yield chunk
                 return
             except _Moved as moved:
-                actual = await self._bucket_region(ref.bucket, ask=True)
-                if actual == region:
-                    raise LogFileError("unavailable", f"S3 answered {moved} in the bucket's region") from moved
-                region = actual
+                if moved_from is not None:
+                    raise LogFileError("unavailable", f"S3 answered {moved} in {moved_from} and in {region}") from moved
+                moved_from, region = region, None
+                self._regions.pop(ref.bucket, None)
             except _Broken as broken:
                 failures = 1 if read > before else failures + 1
                 if failures >= _ATTEMPTS:
@@ -137,23 +145,25 @@ class Objects:
         client = await self._client(region)
         try:
             found = await client.get_object(Bucket=ref.bucket, Key=ref.key, **options)
-            async for chunk in found["Body"].iter_chunks(CHUNK_BYTES):
-                yield found.get("ETag"), chunk
+            with closing(found["Body"]) as body:  # gives the connection back, also when the rest is not wanted
+                async for chunk in body.iter_chunks(CHUNK_BYTES):
+                    yield found.get("ETag"), chunk
         except ClientError as error:
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
             raise _fault(ref, status, str(error.response.get("Error", {}).get("Code", ""))) from error
-        except (BotoCoreError, aiohttp.ClientError, OSError) as error:
+        except _UNANSWERED as error:
             raise _Broken(type(error).__name__) from error
 
     def _classify(self, ref: ObjectRef, error: Exception) -> Exception:
         """What obstore's error means; its text holds the answer's status and body, which stay out of ours."""
         text = str(error)
+        code = _CODE.search(text)
         found = _STATUS.search(text)
         status = int(found[1] or found[2]) if found else 404 if isinstance(error, FileNotFoundError) else 0
         if "redirect" in text and not status:  # S3's names no Location, and obstore gives no status for it
             status = 301
         self._aws.count("s3", "GetObject", str(status) if status else "error")
-        return _fault(ref, status, text)
+        return _fault(ref, status, code[1] if code else "")
 
     async def _store(self, bucket: str, region: str) -> S3Store:
         store = self._stores.get((bucket, region))
@@ -196,10 +206,10 @@ class Objects:
             client = self._clients[region] = await self._open_clients.enter_async_context(opening)
         return client
 
-    async def _bucket_region(self, bucket: str, *, ask: bool = False) -> str:
+    async def _bucket_region(self, bucket: str) -> str:
         """The bucket's region, asked once: HeadBucket says it even to those whom it refuses."""
         region = self._regions.get(bucket)
-        if region is None or ask:
+        if region is None:
             region = await self._head_bucket(bucket)
             self._regions[bucket] = region
             if len(self._regions) > _STORES:
@@ -212,8 +222,8 @@ class Objects:
             answer: dict[str, Any] = await client.head_bucket(Bucket=bucket)
         except ClientError as error:
             answer = dict(error.response)
-        except (BotoCoreError, OSError) as error:
-            raise LogFileError("unavailable", f"the bucket's region is unknown: {type(error).__name__}") from error
+        except _UNANSWERED as error:
+            raise _Broken(f"the bucket was not to be asked for its region ({type(error).__name__})") from error
         headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         region = str(answer.get("BucketRegion") or headers.get("x-amz-bucket-region") or "")
         return region if _REGION.fullmatch(region) else self._aws.region
@@ -232,14 +242,14 @@ def _is_plain(key: str) -> bool:
     return not any(segment in ("", ".", "..") for segment in key.split("/"))
 
 
-def _fault(ref: ObjectRef, status: int, text: str) -> Exception:
+def _fault(ref: ObjectRef, status: int, code: str) -> Exception:
     """What an answer of S3 means for the log file: an error to raise."""
-    if status >= 500 or status == 0 or status in _RETRIED or any(code in text for code in _STALE_CREDENTIALS):
+    if status >= 500 or status == 0 or status in _RETRIED or code in _STALE_CREDENTIALS:
         return _Broken(f"S3 answered {status}" if status else "the connection broke")
     if status == 404:
         version = f", version {ref.version_id}" if ref.version_id else ""
         return LogFileError("not_found", f"S3 has no such object{version}")
-    if status in (401, 403) or "KMS." in text:
+    if status in (401, 403) or code.startswith("KMS."):
         return LogFileError(
             "forbidden", f"S3 answered {status}: reading takes s3:GetObject, and kms:Decrypt on its key"
         )

@@ -30,11 +30,14 @@ class S3Stub:
     script: deque[str] = field(default_factory=deque)
     gets: list[web.Request] = field(default_factory=list)
     heads: int = 0
+    broken_heads: int = 0
     url: str = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.method == "HEAD":
             self.heads += 1
+            if self.heads <= self.broken_heads and request.transport is not None:
+                request.transport.abort()
             return web.Response(status=403, headers={"x-amz-bucket-region": self.region})
         self.gets.append(request)
         act, _, amount = (self.script.popleft() if self.script else self.otherwise).partition(":")

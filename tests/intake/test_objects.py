@@ -1,6 +1,8 @@
 """Objects come whole, from the version named, through every break that passes, and else with a named fault."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 from aiobotocore.session import get_session
@@ -125,6 +127,40 @@ async def test_a_wrong_region_is_put_right(stub: S3Stub) -> None:
 
     assert await read(ref()) == BODY
     assert "/eu-west-1/s3/aws4_request" in stub.gets[-1].headers["Authorization"]
+
+
+async def test_an_invented_region_is_not_believed(stub: S3Stub) -> None:
+    async with Objects(Aws(Metrics())) as objects:
+        for number in range(20):
+            wanted = ObjectRef("logs", "log.json.gz", None, f"xx-made-up-{number}", None, "111122223333")
+            assert b"".join([chunk async for chunk in objects.stream(wanted)]) == BODY
+        assert list(objects._clients) == ["us-east-1"]
+
+    assert stub.heads == 1
+
+
+async def test_asking_for_the_region_is_tried_again(stub: S3Stub) -> None:
+    stub.broken_heads = 2
+    wanted = ObjectRef("logs", "log.json.gz", None, None, None, "111122223333")
+
+    assert await read(wanted) == BODY
+    assert stub.heads == 3
+
+
+async def test_what_is_not_read_to_its_end_keeps_no_connection(stub: S3Stub) -> None:
+    async with Objects(Aws(Metrics())) as objects, asyncio.timeout(20):
+        for _ in range(25):
+            async with aclosing(objects.stream(ref("double//log.json.gz"))) as chunks:
+                assert await anext(chunks)
+    assert len(stub.gets) == 25
+
+
+async def test_a_key_that_reads_like_an_error_code_is_no_error_code(stub: S3Stub) -> None:
+    stub.otherwise = "404:NoSuchKey"
+
+    with pytest.raises(LogFileError, match="not_found"):
+        await read(ref("AWSLogs/ExpiredToken.json.gz"))
+    assert len(stub.gets) == 1
 
 
 async def test_without_credentials_the_fault_is_named(stub: S3Stub, monkeypatch: pytest.MonkeyPatch) -> None:
