@@ -4,7 +4,6 @@ Every channel has an outbox of its own, so one that is out of order holds its ow
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable
 from typing import Self
 
@@ -66,7 +65,8 @@ class Dispatcher:
         self._min_severity = min_severity
         self._max_pending = max_pending_alerts
         self._metrics = metrics
-        self._callers: Counter[str] = Counter()  # by alert id
+        # Calls, not different alerts: the same one announced a thousand times is held a thousand times.
+        self._waiting = 0
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._paused = False
@@ -75,8 +75,8 @@ class Dispatcher:
 
     @property
     def pending_alerts(self) -> int:
-        """Alerts that wait for at least one channel."""
-        return len(self._callers)
+        """Calls of `deliver` that wait for at least one channel."""
+        return self._waiting
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -109,12 +109,12 @@ class Dispatcher:
         outboxes = [outbox for outbox in self._outboxes if self._is_routed(alert, outbox.channel)]
         if not outboxes:
             return
-        self._arrive(alert.id)
+        self._arrive()
         try:
             async with asyncio.TaskGroup() as tasks:
                 outcomes = [tasks.create_task(outbox.deliver(alert, received_at)) for outbox in outboxes]
         finally:
-            self._leave(alert.id)
+            self._leave()
         failures = tuple(
             (outbox.channel.name, task.result())
             for outbox, task in zip(outboxes, outcomes, strict=True)
@@ -129,25 +129,23 @@ class Dispatcher:
             if not self._paused:
                 self._paused = True
                 self._metrics.intake_paused.set(1)
-                log.warning("intake paused", pending_alerts=len(self._callers), limit=self._max_pending)
+                log.warning("intake paused", pending_alerts=self._waiting, limit=self._max_pending)
             await self._has_room.wait()
 
     def _is_routed(self, alert: Alert, channel: Channel) -> bool:
         mildest = channel.settings.min_severity or self._min_severity
         return SEVERITIES.index(alert.severity) >= SEVERITIES.index(mildest)
 
-    def _arrive(self, alert_id: str) -> None:
-        self._callers[alert_id] += 1
-        if len(self._callers) >= self._max_pending:
+    def _arrive(self) -> None:
+        self._waiting += 1
+        if self._waiting >= self._max_pending:
             self._has_room.clear()
 
-    def _leave(self, alert_id: str) -> None:
-        self._callers[alert_id] -= 1
-        if self._callers[alert_id] == 0:
-            del self._callers[alert_id]
-        if len(self._callers) < self._max_pending:
+    def _leave(self) -> None:
+        self._waiting -= 1
+        if self._waiting < self._max_pending:
             self._has_room.set()
             if self._paused:
                 self._paused = False
                 self._metrics.intake_paused.set(0)
-                log.info("intake resumed", pending_alerts=len(self._callers))
+                log.info("intake resumed", pending_alerts=self._waiting)
