@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 
 import structlog
+from botocore.exceptions import BotoCoreError
 
 from stream import __version__, logs
 from stream.aws import Aws
@@ -19,6 +20,7 @@ from stream.deliver.channels import build
 from stream.deliver.dispatcher import Dispatcher
 from stream.detect.detector import Detector
 from stream.detect.rules import RuleSet
+from stream.errors import ConfigError
 from stream.intake.objects import Objects
 from stream.intake.queue import Queue
 from stream.ledger import MemoryLedger
@@ -37,7 +39,13 @@ def run() -> int:
     """
     configuration = load(need_queue=True, need_channel=True)
     logs.configure(configuration.settings.log_level, configuration.settings.log_format)
-    asyncio.run(_run(configuration))
+    try:
+        asyncio.run(_run(configuration))
+    except ConfigError:
+        raise
+    except Exception:
+        log.exception("ended by an unexpected error")
+        return 1
     return 0
 
 
@@ -47,8 +55,9 @@ async def _run(configuration: Configuration) -> None:
     metrics.config_hash.set(_hash(configuration))
     rules = RuleSet.load(settings.packs, settings.rules)
     metrics.declare_rules((rule.info.id, rule.pack) for rule in rules.rules)
-    aws = Aws(metrics)
-    queue = Queue(aws, settings, metrics)
+    with _aws_configured():
+        aws = Aws(metrics)
+        queue = Queue(aws, settings, metrics)
     async with AsyncExitStack() as parts:
         threads = parts.enter_context(ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode"))
         host, port = await parts.enter_async_context(
@@ -64,8 +73,9 @@ async def _run(configuration: Configuration) -> None:
                 max_pending_alerts=settings.max_pending_alerts,
             )
         )
-        objects = await parts.enter_async_context(Objects(aws))
-        await parts.enter_async_context(queue)
+        with _aws_configured():
+            objects = await parts.enter_async_context(Objects(aws))
+            await parts.enter_async_context(queue)
         pipeline = Pipeline(
             settings,
             metrics,
@@ -95,6 +105,18 @@ async def _work(queue: Queue, pipeline: Pipeline, dispatcher: Dispatcher, metric
         watch = tasks.create_task(watch_event_loop(metrics))
         await queue.run(pipeline.process, room=dispatcher.room)
         watch.cancel()
+
+
+@contextmanager
+def _aws_configured() -> Iterator[None]:
+    """What botocore makes of AWS's own variables and files, as an error of the configuration."""
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigError(
+            f"AWS's own settings can't be used ({type(error).__name__}). Look at AWS_PROFILE, AWS_CONFIG_FILE, "
+            "AWS_ENDPOINT_URL and the like; `trailstream check` says which identity is found."
+        ) from error
 
 
 @contextmanager

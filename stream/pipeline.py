@@ -32,6 +32,10 @@ _INLINE_BYTES: Final = 1024 * 1024
 # Up to so many bytes of JSON a file is decoded on the event loop, in about three milliseconds; what is larger goes on
 # in a thread. It is what was inflated that counts: 256 KB of gzip may be 256 MB.
 
+_ALERTS_AT_ONCE: Final = 2000
+# So many alerts of one message are on their way at most, about ten megabytes: a file full of matches waits for its
+# channels, and costs no more memory than that.
+
 
 class MessageFailed(TrailstreamError):
     """Something that came from the message could not be read or delivered: it goes back to the queue."""
@@ -78,10 +82,13 @@ class Pipeline:
                 else in the message was done all the same.
         """
         work = _Work(message, self._open(message), [])
+        room = asyncio.Semaphore(_ALERTS_AT_ONCE)
         async with asyncio.TaskGroup() as deliveries:
             async with aclosing(self._alerts(work)) as alerts:
                 async for alert in alerts:
-                    deliveries.create_task(self._deliver(alert, work))
+                    await room.acquire()
+                    deliveries.create_task(self._deliver(alert, work)).add_done_callback(lambda _: room.release())
+                    await asyncio.sleep(0)  # a file may be full of alerts: the event loop turns after each
             message.waiting()  # others may be read while people are told
         if work.faults:
             raise MessageFailed(", ".join(dict.fromkeys(work.faults)))
@@ -111,7 +118,7 @@ class Pipeline:
                     async for alert in alerts:
                         yield alert
             except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this source only
-                self._unexpected(error, work)
+                self._unexpected(error, work, None)
 
     async def _inline(self, record: dict[str, Any], work: _Work) -> AsyncGenerator[Alert]:
         if self._settings.inline_events:
@@ -142,8 +149,10 @@ class Pipeline:
                 raise LogFileError("foreign_bucket", "TRAILSTREAM_BUCKETS does not name this bucket: it is not read")
             async with aclosing(self._objects.stream(ref)) as chunks:
                 async for chunk in chunks:
-                    for alert in self._judge(await self._decode(reading, chunk), reading, work):
-                        yield alert
+                    async with aclosing(self._decode(reading, chunk)) as decoded:
+                        async for records in decoded:
+                            for alert in self._judge(records, reading, work):
+                                yield alert
             records = decoder.finish()
         except LogFileError as error:
             records = decoder.take()
@@ -154,26 +163,33 @@ class Pipeline:
             yield alert
         self._measure(reading, work.message)
 
-    async def _decode(self, reading: "_Reading", chunk: bytes) -> list[Record]:
+    async def _decode(self, reading: "_Reading", chunk: bytes) -> AsyncGenerator[list[Record]]:
         """Decode a chunk: on the event loop while the file is small, in a thread from then on."""
-        began = time.perf_counter()
-        records: list[Record] = []
         steps = reading.decoder.steps(chunk)
-        for found in steps:
-            records += found
-            if reading.decoder.json_bytes > _INLINE_BYTES:
-                loop = asyncio.get_running_loop()
-                records += await loop.run_in_executor(self._threads, _exhaust, steps)
-        reading.decode_s += time.perf_counter() - began
-        return records
+        records: list[Record] | None = []
+        while records is not None:
+            began = time.perf_counter()
+            if reading.decoder.json_bytes <= _INLINE_BYTES:
+                records = next(steps, None)
+            else:
+                records = await asyncio.get_running_loop().run_in_executor(self._threads, _until_some, steps)
+            reading.decode_s += time.perf_counter() - began
+            if records:
+                yield records
 
     def _judge(self, records: list[Record], reading: "_Reading", work: _Work) -> Iterator[Alert]:
-        topic_arn = work.notification.topic_arn
         for record in records:
             began = time.perf_counter()
-            alerts = self._detector.alerts(
-                record.data, provenance="log_file", log_file=reading.log_file, topic_arn=topic_arn
-            )
+            try:
+                alerts = self._detector.alerts(
+                    record.data,
+                    provenance="log_file",
+                    log_file=reading.log_file,
+                    topic_arn=work.notification.topic_arn,
+                )
+            except Exception as error:  # noqa: BLE001 - it concerns this record only
+                alerts = []
+                self._unexpected(error, work, reading.log_file)
             reading.detect_s += time.perf_counter() - began
             for alert in alerts:
                 reading.misplaced = reading.misplaced or account_mismatch(record.data, reading.log_file)
@@ -230,10 +246,17 @@ class Pipeline:
             cause=error.detail,
         )
 
-    def _unexpected(self, error: Exception, work: _Work) -> None:
+    def _unexpected(self, error: Exception, work: _Work, log_file: LogFile | None) -> None:
         work.faults.append("unexpected")
         self._count("process", "unexpected")
-        log.error("message failed unexpectedly", message_id=work.message.id, reason="unexpected", exc_info=error)
+        log.error(
+            "message failed unexpectedly",
+            bucket=log_file.bucket if log_file else None,
+            key=log_file.key if log_file else None,
+            message_id=work.message.id,
+            reason="unexpected",
+            exc_info=error,
+        )
 
     async def _deliver(self, alert: Alert, work: _Work) -> None:
         try:
@@ -242,7 +265,7 @@ class Pipeline:
             work.faults.append("delivery")
             log.error("alert not delivered", alert_id=alert.id, message_id=work.message.id, cause=str(error))
         except Exception as error:  # noqa: BLE001 - it concerns this alert only
-            self._unexpected(error, work)
+            self._unexpected(error, work, alert.log_file)
 
     def _count(self, stage: str, reason: str) -> None:
         self._metrics.errors.labels(stage, reason).inc()
@@ -260,5 +283,6 @@ class _Reading:
     detect_s: float = 0.0
 
 
-def _exhaust(steps: Iterator[list[Record]]) -> list[Record]:
-    return [record for records in steps for record in records]
+def _until_some(steps: Iterator[list[Record]]) -> list[Record] | None:
+    """Go on decoding until there are records to hand on; `None` at the chunk's end."""
+    return next((records for records in steps if records), None)
