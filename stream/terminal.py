@@ -21,24 +21,26 @@ def inert(text: str, limit: int | None = None) -> str:
         limit: cut to so many characters, the last being an ellipsis.
     """
     if limit is not None and len(text) > limit:
-        text = text[: limit - 1] + "…"
-    if text.isprintable() and (text.isascii() or _INVISIBLE.isdisjoint(text)):
-        return text
-    return "".join(_visible(character) for character in text)
+        text = text[: limit + 1]  # escapes only make it longer: what is behind that is cut in any case
+    if not text.isprintable() or not (text.isascii() or _INVISIBLE.isdisjoint(text)):
+        text = "".join(_visible(character) for character in text)
+    return text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
+
+
+def is_seen(character: str) -> bool:
+    """Whether a reader sees this character and it moves none beside it."""
+    return character.isprintable() and character not in _INVISIBLE
 
 
 def stripped(text: str) -> str:
-    """The text without any character that does not print: for files that other programs read."""
+    """The text without any character that does not print or is not seen; what separates words becomes a space."""
     if text.isprintable() and (text.isascii() or _INVISIBLE.isdisjoint(text)):
         return text
-    return "".join(
-        character if character.isprintable() and character not in _INVISIBLE else " " if character.isspace() else ""
-        for character in text
-    )
+    return "".join(character if is_seen(character) else " " if character.isspace() else "" for character in text)
 
 
 def _visible(character: str) -> str:
-    if character.isprintable() and character not in _INVISIBLE:
+    if is_seen(character):
         return character
     if character.isspace() and character not in "\x1c\x1d\x1e\x1f\x0b\x0c\x85":
         return " "

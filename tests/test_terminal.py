@@ -47,10 +47,10 @@ def test_ordinary_text_is_left_as_it_is(text: str) -> None:
 
 
 @given(ANYTHING, st.integers(1, 40))
-def test_a_limit_holds_for_the_text_that_was_given(text: str, limit: int) -> None:
-    cut = inert(text, limit)
+def test_a_limit_holds_for_the_text_that_comes_out(text: str, limit: int) -> None:
+    whole = inert(text)
 
-    assert cut == (inert(text) if len(text) <= limit else inert(text[: limit - 1]) + "…")
+    assert inert(text, limit) == (whole if len(whole) <= limit else whole[: limit - 1] + "…")
 
 
 def test_stripping_leaves_no_trace_but_blanks() -> None:

@@ -78,14 +78,12 @@ class Outbox:
         Callers with the same alert share one delivery. A caller that is cancelled has no part in it any more; when
         none is left, the delivery is withdrawn, unless a request is under way.
         """
-        if self._closed:
+        if alert.id not in self._pending and await self._ledger.sent(self.channel.name, alert.id):
+            self._instruments.duplicate()
+            return "duplicate"
+        if self._closed:  # perhaps while the ledger was asked
             return "withdrawn"
-        delivery = self._pending.get(alert.id)
-        if delivery is None:
-            if await self._ledger.sent(self.channel.name, alert.id):
-                self._instruments.duplicate()
-                return "duplicate"
-            delivery = self._pending.get(alert.id) or self._submit(alert, received_at)
+        delivery = self._pending.get(alert.id) or self._submit(alert, received_at)
         delivery.callers += 1
         try:
             return await asyncio.shield(delivery.done)

@@ -4,13 +4,12 @@ An attacker chooses the shape of whatever lies below `requestParameters`, and a 
 """
 
 import math
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from stream.terminal import is_seen
+
 _ASCII_LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories that a reader can't see, or that move what stands beside them (bidirectional overrides)."""
 
 
 def fold(text: str) -> str:
@@ -74,7 +73,8 @@ def shown(value: Any, limit: int) -> str:
     """A value as one visible line of at most `limit` characters, for a title or a sentence."""
     text = value if isinstance(value, str) else compact(value, quote=str, scalar=_visible)
     text = text[: 8 * limit]
-    text = "".join(" " if unicodedata.category(each) in _UNSEEN else each for each in text)
+    if not (text.isascii() and text.isprintable()):  # most are, and this is asked of every text of an alert
+        text = "".join(each if is_seen(each) else " " for each in text)
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 

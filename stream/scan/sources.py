@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stream.intake.keys import log_file_account, skip_reason
+
 SUFFIXES: Final = (".json.gz", ".json", ".gz")
 STANDARD_INPUT: Final = "-"
 _OTHERS: Final = frozenset({"CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-Aggregated"})
@@ -78,8 +80,10 @@ def is_log(path: str) -> bool:
 
 
 def is_other(path: str) -> bool:
-    """Whether a segment of the path says that CloudTrail keeps something else there."""
-    return not _OTHERS.isdisjoint(path.split("/"))
+    """Whether the path says that CloudTrail, or another service that logs beside it, keeps something else there."""
+    if not _OTHERS.isdisjoint(path.split("/")):
+        return log_file_account(path) is None  # a prefix may be called like that
+    return log_file_account(path) is None and skip_reason(path) == "other_service"
 
 
 def _local(path: str) -> Iterator[Found]:

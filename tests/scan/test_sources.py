@@ -47,6 +47,20 @@ def test_what_cloudtrail_keeps_beside_its_records_is_skipped(tmp_path: Path, oth
     assert list(find([str(tmp_path / f"AWSLogs/1/{other}/1.json.gz")])) == [Skipped(found[1].name)]
 
 
+@pytest.mark.parametrize("other", ["Config", "vpcflowlogs", "elasticloadbalancing"])
+def test_what_other_services_log_beside_cloudtrail_is_skipped(tmp_path: Path, other: str) -> None:
+    account = "AWSLogs/111122223333"
+    write(tmp_path, f"{account}/{other}/eu-west-1/2026/11/24/x.json.gz", f"{account}/CloudTrail/eu-west-1/y.json.gz")
+
+    assert [type(each) for each in find([str(tmp_path)])] == [Source, Skipped]
+
+
+def test_a_prefix_called_like_another_folder_hides_no_log_file(tmp_path: Path) -> None:
+    write(tmp_path, "CloudTrail-Digest/AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/24/x.json.gz")
+
+    assert [type(each) for each in find([str(tmp_path)])] == [Source]
+
+
 def test_a_glob_that_the_shell_left_alone_is_expanded(tmp_path: Path) -> None:
     write(tmp_path, "a/1.json", "b/2.json", "b/3.txt")
 

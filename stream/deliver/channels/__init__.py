@@ -24,12 +24,12 @@ CHANNELS: Final[Mapping[str, type[Channel]]] = {channel.name: channel for channe
 
 
 def channel_sections() -> tuple[type[ChannelSettings], ...]:
-    """The settings of every channel, for `stream.settings.load` and `reference`."""
+    """The settings of every channel, for `stream.environment.load` and `reference`."""
     return tuple(channel.section for channel in CHANNELS.values())
 
 
 def build(sections: Mapping[type[Section], Section]) -> list[Channel]:
-    """The channels whose settings switch them on, from what `stream.settings.load` returned."""
+    """The channels whose settings switch them on, from what `stream.environment.load` returned."""
     channels = []
     for channel in CHANNELS.values():
         settings = sections[channel.section]

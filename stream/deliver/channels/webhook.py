@@ -7,6 +7,7 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 import base64
 import binascii
 import hmac
+import re
 import time
 from datetime import datetime
 from typing import Annotated, Final
@@ -48,6 +49,9 @@ def _signing_key(secret: SecretStr) -> bytes:
     if not text.startswith(_SCHEME) or not key:
         raise ValueError(f"must be {_SCHEME} and the key in base64; better 24 to 64 random bytes than fewer")
     return key
+
+
+_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class WebhookSettings(ChannelSettings):
@@ -129,8 +133,8 @@ def _part(text: str) -> str:
 
 
 def _is_timestamp(text: str) -> bool:
-    """Whether it is RFC 3339, as CloudEvents demands of `time`."""
+    """Whether it is RFC 3339, as CloudEvents demands of `time`: ISO 8601 has more forms than that."""
     try:
-        return datetime.fromisoformat(text).tzinfo is not None and "T" in text
+        return bool(_RFC_3339.fullmatch(text)) and datetime.fromisoformat(text).tzinfo is not None
     except (TypeError, ValueError):
         return False

@@ -92,7 +92,9 @@ def test_a_record_that_orjson_refuses_is_carried_all_the_same() -> None:
     assert json.loads(cloud_event(make_alert(record=record)))["data"]["record"] == record
 
 
-@pytest.mark.parametrize("time", ["yesterday", "", "2026-03-01", "2026-03-01T12:00:00"])
+@pytest.mark.parametrize(
+    "time", ["yesterday", "", "2026-03-01", "2026-03-01T12:00:00", "20260301T120000Z", "2026-W09-7T12:00:00Z"]
+)
 def test_a_time_that_is_none_is_left_out(time: str) -> None:
     assert "time" not in json.loads(cloud_event(make_alert(event_time=time)))
 
