@@ -30,7 +30,9 @@ log = structlog.get_logger()
 
 _INLINE_BYTES: Final = 1024 * 1024
 # Up to so many bytes of JSON a file is decoded on the event loop, in about three milliseconds; what is larger goes on
-# in a thread. It is what was inflated that counts: 256 KB of gzip may be 256 MB.
+# in a thread. It is what was inflated that counts: 256 KB of gzip may be 256 MB. And there are texts that take longer
+# than their size lets one expect.
+_INLINE_S: Final = 0.01
 
 _ALERTS_AT_ONCE: Final = 2000
 # So many alerts of one message are on their way at most, about ten megabytes: a file full of matches waits for its
@@ -169,7 +171,7 @@ class Pipeline:
         records: list[Record] | None = []
         while records is not None:
             began = time.perf_counter()
-            if reading.decoder.json_bytes <= _INLINE_BYTES:
+            if reading.decoder.json_bytes <= _INLINE_BYTES and reading.decode_s < _INLINE_S:
                 records = next(steps, None)
             else:
                 records = await asyncio.get_running_loop().run_in_executor(self._threads, _until_some, steps)

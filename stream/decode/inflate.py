@@ -4,7 +4,9 @@ gzip of any number of members, or plain JSON. A fault is a `LogFileError`: `empt
 or `truncated`.
 """
 
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from isal import igzip_lib
@@ -17,6 +19,11 @@ WINDOW_BYTES: Final = 256 * 1024
 _SLICE_BYTES: Final = 64 * 1024
 # Bounds what is copied when a member ends: igzip hands back all that follows it, so a file of tiny members costs the
 # square of the slice, not of the chunk.
+
+_KEPT_BYTES: Final = 1024 * 1024
+# So much of a member is kept as it came. isal gives nothing of the call that meets a fault, which may be all of a file;
+# the standard library, a byte at a time, gives what stands before the fault. Real files are smaller than this.
+_SALVAGE_STEP_BYTES: Final = 512
 
 # isal's stubs declare its exception as an instance.
 _IsalError: Final[type[Exception]] = igzip_lib.IsalError  # type: ignore[assignment]
@@ -38,10 +45,14 @@ class Inflater:
         self.compressed_bytes = 0
         self.json_bytes = 0
         self._head = b""
+        self._blank = False
         self._plain: bool | None = None
         self._member: igzip_lib.IgzipDecompressor | None = None
         self._between_members = b""
         self._members = 0
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self._member_json_bytes = 0
         self._padded = False
 
     def windows(self, chunk: bytes) -> Iterator[bytes]:
@@ -54,11 +65,10 @@ class Inflater:
         """
         self.compressed_bytes += len(chunk)
         if self._plain is None:
-            chunk = self._head + chunk
-            if not self._recognise(chunk):
-                self._head = chunk
+            self._plain, chunk = self._recognise(self._head + chunk)
+            self._head = chunk if self._plain is None else b""
+            if self._plain is None:
                 return
-            self._head = b""
         for start in range(0, len(chunk), _SLICE_BYTES):
             piece = chunk[start : start + _SLICE_BYTES]
             if self._plain:
@@ -82,18 +92,21 @@ class Inflater:
         if not self._plain and (self._member is not None or self._between_members):
             raise LogFileError("truncated", f"the gzip data ends early, after {self.json_bytes} bytes of JSON")
 
-    def _recognise(self, start: bytes) -> bool:
-        """Tell gzip from plain JSON by the first bytes; false while there are too few of them."""
-        if start.startswith(_GZIP_MAGIC):
-            self._plain = False
-            return True
-        text = start.removeprefix(_BOM).lstrip(_JSON_SPACE)
-        if not text or start == _GZIP_MAGIC[:1] or _BOM.startswith(start):
-            return False
-        if text[:1] not in (b"{", b"["):
+    def _recognise(self, start: bytes) -> tuple[bool | None, bytes]:
+        """Whether it is plain JSON by the first bytes, if they can tell; and these without white space before it."""
+        if not self._blank and start.startswith(_GZIP_MAGIC):
+            return False, start
+        text = (start if self._blank else start.removeprefix(_BOM)).lstrip(_JSON_SPACE)
+        if text[:1] in (b"{", b"["):
+            self.json_bytes += len(start) - len(text)
+            return True, text
+        if text and (self._blank or not (start == _GZIP_MAGIC[:1] or _BOM.startswith(start))):
             raise LogFileError("not_gzip", f"neither gzip nor JSON: it begins with {start[:8].hex(' ')}")
-        self._plain = True
-        return True
+        if not text and len(start) > len(_BOM):
+            self._blank = True
+            self.json_bytes += len(start)  # it counts, however little there is in it
+            return None, b""
+        return None, start
 
     def _inflate(self, piece: bytes) -> Iterator[bytes]:
         piece = self._between_members + piece
@@ -104,17 +117,21 @@ class Inflater:
                 if not piece:
                     return
                 self._member = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
+                self._kept, self._kept_bytes, self._member_json_bytes = [], 0, 0
             member = self._member
+            self._keep(piece)
             while True:
                 try:
                     window = member.decompress(piece, WINDOW_BYTES)
                 except _IsalError as error:
+                    yield from self._salvage()
                     # -6 is ISA-L's ISAL_INCORRECT_CHECKSUM (igzip_lib.h).
                     reason: LogFileReason = "bad_crc" if "-6" in str(error) else "bad_gzip"
                     raise LogFileError(reason, f"after {self.json_bytes} bytes of JSON: {error}") from error
                 piece = b""
                 if window:
                     self.json_bytes += len(window)
+                    self._member_json_bytes += len(window)
                     yield window
                 if member.eof:
                     piece = member.unused_data
@@ -122,6 +139,24 @@ class Inflater:
                     break
                 if member.needs_input:
                     return
+
+    def _keep(self, piece: bytes) -> None:
+        self._kept_bytes += len(piece)
+        if self._kept_bytes <= _KEPT_BYTES:
+            self._kept.append(piece)
+        else:
+            self._kept.clear()
+
+    def _salvage(self) -> Iterator[bytes]:
+        """What stands in the broken member before its fault and was not given out yet."""
+        given = self._member_json_bytes
+        for text in _until_fault(b"".join(self._kept)):
+            fresh = text[given:]
+            given = max(given - len(text), 0)
+            for start in range(0, len(fresh), WINDOW_BYTES):
+                window = fresh[start : start + WINDOW_BYTES]
+                self.json_bytes += len(window)
+                yield window
 
     def _after_padding(self, piece: bytes) -> bytes:
         """The start of the next member; empty while there is too little of it to tell.
@@ -141,3 +176,18 @@ class Inflater:
             return b""
         self._members += 1
         return piece
+
+
+def _until_fault(member: bytes) -> Iterator[bytes]:
+    """The texts of a gzip member, in steps, up to the very byte at which it is broken."""
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    for start in range(0, len(member), _SALVAGE_STEP_BYTES):
+        step = member[start : start + _SALVAGE_STEP_BYTES]
+        before = inflater.copy()
+        try:
+            yield inflater.decompress(step)
+        except zlib.error:
+            with suppress(zlib.error):
+                for byte in step:
+                    yield before.decompress(bytes([byte]))
+            return

@@ -21,6 +21,8 @@ _HELD_BYTES: Final = 4 * 1024 * 1024
 # Records are held until the file ends, since a second `Records` array would replace them; but not more than this of
 # their JSON, so that a giant full of matches costs no more memory than one without.
 
+_SLOW_STEPS: Final = 100  # elements read one by one, about a millisecond, after which the caller may do something else
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -64,7 +66,7 @@ class LogDecoder:
         return self._inflater.json_bytes
 
     def steps(self, chunk: bytes) -> Iterator[list[Record]]:
-        """Feed a chunk lazily: each step does one window's work and gives what may be handed on already.
+        """Feed a chunk lazily: each step does one window's work at most and gives what may be handed on already.
 
         The iterator has to be exhausted before the next chunk. A caller with an event loop stops between two steps
         and goes on in a thread when there is much to do.
@@ -74,8 +76,10 @@ class LogDecoder:
         """
         windows = self._inflater.windows(chunk)
         while (window := self._inflated(windows)) is not None:
-            for batch in self._splitter.feed(window):
+            for slow, batch in enumerate(self._splitter.feed(window)):
                 self._look(batch)
+                if slow % _SLOW_STEPS == _SLOW_STEPS - 1 or not batch.elements:
+                    yield []
             yield self.take() if self._held_bytes > _HELD_BYTES else []
 
     def feed(self, chunk: bytes) -> list[Record]:

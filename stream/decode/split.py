@@ -30,6 +30,7 @@ _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 _FIRST_KEY: Final = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"[^"\\]{1,64}"')
 _END: Final = re.compile(rb"\][ \t\r\n]*\}[ \t\r\n]*\Z")
 _GUESSES: Final = 4
+_BRACKETS_A_STEP: Final = 5000  # then whoever drives may do something else: a value may be nothing but brackets
 _PATIENCE_BYTES: Final = 64 * 1024
 # With less than this at hand it waits for more: a small file is then split in one go, at its end.
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -92,6 +93,7 @@ class Splitter:
         self._looked = 0
         self._depth = 0
         self._slow_until = 0
+        self._tired = False
 
     def feed(self, window: bytes) -> Iterator[Batch]:
         """Take one window; give elements that are complete by now, perhaps later than they could be.
@@ -145,6 +147,9 @@ class Splitter:
             element = self._step()
             if element is not None:
                 yield Batch(element, (element,), checked=False)
+            elif self._tired:
+                self._tired = False
+                yield Batch(b"", (), checked=True)
             elif (self._at, self._state) == before:
                 return
 
@@ -162,7 +167,7 @@ class Splitter:
             if end < 0:
                 return None
             batch = self._decode(start, end + 1)
-            if batch is not None:
+            if batch is not None and batch.elements:
                 self._go(_At.ELEMENT, end + mark.index(b",") + 1 - start)
                 return batch
         # What the parser refuses is in here: token by token past it, so that it costs no further guesses.
@@ -181,12 +186,12 @@ class Splitter:
 
     def _guess(self, start: int, end: int) -> tuple[int, bytes]:
         """Where the last record before `end` is likely to end, and the separator seen there; -1 if there is none."""
-        if not self._separator:
-            return -1, b""
-        found = self._buffer.rfind(self._separator, start, end)
-        if found >= 0:
-            return found, self._separator
-        return self._buffer.rfind(self._short_separator, start, end), self._short_separator
+        for separator in (self._separator, self._short_separator, b"},"):
+            found = self._buffer.rfind(separator, start, end) if separator else -1
+            if found >= 0:
+                return found, separator
+        # No objects at all: any comma may be the one, as it is between numbers.
+        return self._buffer.rfind(b",", start, end) - 1, b" ,"
 
     def _quick_end(self) -> Batch | None:
         """Take all that is left at once, if it is elements, `]` and `}`: the end of most files, all of small ones."""
@@ -300,11 +305,15 @@ class Splitter:
         if mark == b'"':
             string = _STRING.match(self._buffer, self._at)
             return string.end() if string else None
-        while bracket := _BRACKET.match(self._buffer, self._looked):
+        for _ in range(_BRACKETS_A_STEP):
+            bracket = _BRACKET.match(self._buffer, self._looked)
+            if bracket is None:
+                return None
             self._looked = bracket.end()
             self._depth += 1 if bracket[1] in b"{[" else -1
             if self._depth == 0:
                 return self._looked
+        self._tired = True
         return None
 
     def _go(self, state: _At, length: int = 1) -> None:

@@ -1,8 +1,10 @@
 """The decoder against a full parse: whatever the spelling, the chunks and the members, the same records come out."""
 
+import contextlib
 import gzip
 import json
 import tracemalloc
+import zlib
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.decode import Literal, LogDecoder, Prefilter, Record
+from stream.decode.split import Splitter
+from stream.errors import LogFileError
 from tests.decode.logs import (
     MIB,
     PREFILTER,
@@ -196,6 +200,62 @@ def test_each_fault_has_its_name(body: bytes, reason: str) -> None:
 )
 def test_what_was_found_before_a_fault_is_given(body: bytes, reason: str) -> None:
     assert read_until_fault(body) == ([{"eventName": "StopLogging"}], reason)
+
+
+@pytest.mark.parametrize("records", [1, 20, 3000])
+@pytest.mark.parametrize("fault", ["checksum", "length", "middle"])
+def test_what_stands_before_a_fault_in_a_gzip_is_found_to_the_last_byte(records: int, fault: str) -> None:
+    changes = [STOP | {"n": number, "x": "y" * (number % 300)} for number in range(records)]
+    body = bytearray(log_file(*changes))
+    at = {"checksum": len(body) - 8, "length": len(body) - 4, "middle": len(body) * 2 // 3}[fault]
+    body[at] ^= 0xFF
+    expected = [] if fault == "middle" else [record["n"] for record in changes]
+    if fault == "middle":  # as far as the standard library comes, a byte at a time
+        inflater, text = zlib.decompressobj(31), b""
+        with contextlib.suppress(zlib.error):
+            for byte in bytes(body):
+                text += inflater.decompress(bytes([byte]))
+        with contextlib.suppress(LogFileError):
+            reading = decoder()
+            reading.feed(text)
+            reading.finish()
+        expected = [record.data.get("n") for record in reading.take()]
+        assert expected or records == 1
+
+    found, reason = read_until_fault(bytes(body))
+
+    assert reason in ("bad_crc", "bad_gzip", "truncated", "bad_json")
+    assert [record.get("n") for record in found] == expected
+
+
+@pytest.mark.parametrize("element", [b"0", b"{}", b'"a"', b"[]", b"null", b'{"a":[1,2]}', b"[0,0]"])
+def test_elements_of_any_kind_are_taken_many_at_once(element: bytes) -> None:
+    count = 2 * MIB // len(element)
+    window = b'{"Records":[' + b",".join([element] * count)
+    splitter = Splitter(4 * MIB)
+
+    batches = [batch for at in range(0, len(window), 65536) for batch in splitter.feed(window[at : at + 65536])]
+
+    assert sum(len(batch.elements) for batch in batches) > count * 0.95
+    assert len(batches) < count / 20
+
+
+def test_a_value_of_nothing_but_brackets_lets_the_caller_breathe() -> None:
+    steps = decoder(record=MIB).steps(b'{"Records":[' + b"[" * (2 * MIB))
+    turns: list[list[Record]] = []
+    with pytest.raises(LogFileError, match="record_too_large"):
+        turns.extend(steps)
+
+    assert len(turns) > 200
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_white_space_before_it_costs_nothing_but_counts(zipped: bool) -> None:
+    text = b" " * (3 * MIB) + json.dumps({"Records": [STOP]}).encode()
+    body = gzip.compress(text) if zipped else text
+
+    assert read(body, range(0, len(body), 8192)) == [STOP]
+    assert read_until_fault(body, log=MIB) == ([], "log_too_large")
 
 
 def test_a_nested_or_quoted_event_is_no_record() -> None:

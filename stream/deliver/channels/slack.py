@@ -104,9 +104,7 @@ class SlackChannel(HttpChannel):
 
     def judge(self, reply: Reply) -> Answer:
         """Classify by the word in the body where Slack says one, else by the status."""
-        answer = _ERRORS.get(reply.text.strip())
-        if answer is None:
-            answer = classify(reply)
+        answer = _ERRORS.get(reply.text.strip()) or _refusal(reply) or classify(reply)
         if isinstance(answer, Retry) and answer.after_s is None:
             return Retry(answer.reason, reply.retry_after_s)
         return answer
@@ -114,6 +112,22 @@ class SlackChannel(HttpChannel):
     @property
     def _url(self) -> SecretStr:
         return self.settings.webhook_url or SecretStr("")
+
+
+def _refusal(reply: Reply) -> Answer | None:
+    """What a 200 says that is none: Slack's own `ok: false`, or somebody else's page."""
+    text = reply.text.strip()
+    if reply.status != 200 or not text.startswith(("{", "<")):
+        return None
+    if text.startswith("<"):
+        return Down("other")
+    try:
+        said = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(said, dict) or said.get("ok") is not False:
+        return None
+    return _ERRORS.get(str(said.get("error")), Rejected("other"))
 
 
 def plain_message(alert: Alert) -> dict[str, Any]:
