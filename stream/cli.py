@@ -3,6 +3,7 @@
 Commands import what they need when they run, so that --help and --version are quick.
 """
 
+import os
 import sys
 from typing import Any
 
@@ -277,7 +278,22 @@ def demo(*, files: int, rate: float, keep: bool) -> int:
 
 def main() -> None:
     """Run the command of `sys.argv` and exit with its code."""
+    _open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a character that the terminal lacks is no reason to stop
     cli(prog_name="trailstream")
+
+
+def _open_standard_streams() -> None:
+    """Fill in those that are closed, before a socket gets their number and an alert is written into it.
+
+    Standard output can't be written to then, so that it fails as it should; what would go to standard error is lost.
+    """
+    for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, flags)  # gets the lowest number that is free: this one
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace")

@@ -3,6 +3,7 @@
 The machinery behind them is `stream.environment`. Every channel keeps its section beside its code.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ByteSize, Field
@@ -20,6 +21,16 @@ def _bucket_globs(globs: tuple[str, ...]) -> tuple[str, ...]:
     return globs
 
 
+def _queue_url(url: str | None) -> str | None:
+    if url is not None and not re.fullmatch(r"https?://[^\s/]+/\S+", url):
+        raise ValueError(
+            "it should be the queue's URL, such as https://sqs.eu-west-1.amazonaws.com/111122223333/trailstream, not "
+            "its name or ARN"
+        )
+    return url
+
+
+QueueUrl = Annotated[str | None, AfterValidator(_queue_url)]
 BucketGlobs = Annotated[CommaSeparated, AfterValidator(_bucket_globs)]
 
 
@@ -51,9 +62,8 @@ class ChannelSettings(Section):
 class Settings(Section):
     """Everything that is not a channel's."""
 
-    queue_url: str | None = Field(
+    queue_url: QueueUrl = Field(
         default=None,
-        pattern=r"^https?://[^\s/]+/\S+$",
         description="URL of the SQS queue that receives the notifications. Required by `run` and `check`.",
     )
     buckets: BucketGlobs = Field(

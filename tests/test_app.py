@@ -106,7 +106,7 @@ async def test_a_giant_log_file_never_holds_the_health_check_up(
 async def test_a_log_file_full_of_changes_never_holds_the_health_check_up(emulator: Emulator, tmp_path: Path) -> None:
     changes = [stop_logging(f"change-{number}") for number in range(4000)]
     async with wire(emulator.endpoint, "app-full", routes=("s3",)) as wiring:
-        wanted = settings(wiring, STDOUT="true")
+        wanted = settings(wiring, STDOUT="true", LOG_LEVEL="debug")
         async with Workload(wanted, emulator.environ, tmp_path) as workload:
             await wiring.put("s3", f"{FOLDER}full.json.gz", log_file(*changes))
             took, grown = await watch(workload, lambda: workload.log.read_bytes().count(b'"alert delivered"') == 4000)
@@ -132,3 +132,40 @@ async def watch(workload: Workload, done: Callable[[], bool]) -> tuple[float, fl
 
 async def _logged(workload: Workload, event: str) -> bool:
     return any(json.loads(line)["event"] == event for line in workload.log.read_text().splitlines())
+
+
+def test_a_queue_that_is_named_and_not_addressed_is_told_what_to_write() -> None:
+    for wrong in ("trailstream", "arn:aws:sqs:eu-west-1:111122223333:trailstream"):
+        told = refuse({"QUEUE_URL": wrong, "BUCKETS": "*", "STDOUT": "true"}, {})
+        assert "https://sqs.eu-west-1.amazonaws.com/111122223333/trailstream" in told
+
+
+def test_without_credentials_that_is_what_is_said() -> None:
+    wanted = {"QUEUE_URL": "http://127.0.0.1:9/111122223333/q", "BUCKETS": "*", "STDOUT": "true"}
+    none = {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+    assert "no AWS credentials" in refuse(wanted, none)
+
+
+async def test_with_standard_error_closed_alerts_alone_go_to_standard_output(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    async with wire(emulator.endpoint, "app-closed", routes=("s3",)) as wiring:
+        own = {f"TRAILSTREAM_{name}": value for name, value in settings(wiring, STDOUT="true", HTTP_PORT="0").items()}
+        told = tmp_path / "told"
+        command = f'exec "{sys.executable}" -m stream run 2>&- <&- >"{told}"'
+        process = await asyncio.create_subprocess_shell(command, env={**emulator.environ, **own})
+        try:
+            await wiring.put("s3", f"{FOLDER}a.json.gz", log_file(stop_logging("alone")))
+            await until(lambda: asyncio.to_thread(lambda: told.exists() and told.read_bytes().endswith(b"\n")))
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+    assert [json.loads(line)["event"]["id"] for line in told.read_text().splitlines()] == ["alone"]

@@ -48,7 +48,7 @@ def test_what_is_no_url_of_a_queue_is_not(monkeypatch: pytest.MonkeyPatch, url: 
     fault = fault_of("TRAILSTREAM_QUEUE_URL", url, monkeypatch)
 
     assert fault.startswith("TRAILSTREAM_QUEUE_URL: ")
-    assert "URL of the SQS queue" in fault
+    assert "https://sqs.eu-west-1.amazonaws.com/111122223333/trailstream" in fault
 
 
 @pytest.mark.parametrize("name", ["TRAILSTREAM_BUCKETS", "TRAILSTREAM_LOG_BUCKETS"])

@@ -107,6 +107,14 @@ def _visibility(attributes: dict[str, str], settings: Settings) -> Outcome:
     evidence = f"{seconds} s, by {'TRAILSTREAM_VISIBILITY_TIMEOUT' if own else 'the queue'}"
     if seconds >= _SHORT_VISIBILITY_S:
         return Outcome("visibility timeout", "ok", evidence)
+    if not seconds:
+        return Outcome(
+            "visibility timeout",
+            "FAIL",
+            evidence,
+            "Every message would be handed out again while it is worked on, and `run` refuses that. Set "
+            "TRAILSTREAM_VISIBILITY_TIMEOUT=120, or the queue's VisibilityTimeout.",
+        )
     return Outcome(
         "visibility timeout",
         "warn",

@@ -80,7 +80,7 @@ class Instruments:
         self._metrics.deliveries.labels(self._channel, outcome).inc()
         if outcome == "accepted":
             self._timed(delivery)
-            self._log.info("alert delivered", alert_id=delivery.alert.id, attempts=delivery.attempts)
+            self._log.debug("alert delivered", alert_id=delivery.alert.id, attempts=delivery.attempts)
         elif outcome != "duplicate":
             self._metrics.errors.labels("deliver", outcome).inc()
             self._log.error(

@@ -178,6 +178,11 @@ class Queue:
 def _explain(error: SqsError, url: str, region: str) -> str:
     """What is wrong with the queue, and what to do about it."""
     match error.reason:
+        case "forbidden" if error.code == "NoCredentialsError":
+            return (
+                "no AWS credentials are found: give the pod a role (IRSA or Pod Identity), or set AWS_PROFILE or "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            )
         case "no_queue":
             return f"TRAILSTREAM_QUEUE_URL: there is no queue {url} in {region}."
         case "forbidden":

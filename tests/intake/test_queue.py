@@ -52,7 +52,7 @@ async def test_a_forbidden_queue_names_the_action_and_the_resource(stub: SqsStub
 async def test_missing_credentials_are_told(stub: SqsStub, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
-    with pytest.raises(ConfigError, match="NoCredentialsError"):
+    with pytest.raises(ConfigError, match="no AWS credentials are found"):
         await opened(stub.url)
 
 
