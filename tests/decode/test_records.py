@@ -31,7 +31,7 @@ from tests.decode.logs import (
 STOP = {"eventName": "StopLogging", "eventID": "stop"}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_a_full_parse_finds_the_same(data: st.DataObject) -> None:
     text = data.draw(texts())

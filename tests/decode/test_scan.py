@@ -13,7 +13,7 @@ from tests.decode.logs import NAMES, spell
 PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters='"\\/'), min_size=1)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_literal_is_hit_in_any_spelling_and_place(data: st.DataObject) -> None:
     literal = Literal(data.draw(PRINTABLE), whole=data.draw(st.booleans()))
