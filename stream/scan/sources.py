@@ -3,6 +3,7 @@
 A path is a file, a folder (all below it), a glob, `s3://bucket/prefix`, or `-` for standard input.
 """
 
+import errno
 import glob
 import os
 import stat
@@ -95,11 +96,25 @@ def _local(path: str) -> Iterator[Found]:
     if not matches:
         yield Missing(path, "no file matches")
     folders: set[Path] = set()
+    seen: set[str] = set()
     for match in matches:
+        real = os.path.realpath(match)  # `**` follows links, in circles as well
+        if real in seen or not _is_to_be_read(match):
+            continue
+        seen.add(real)
         if folders.isdisjoint(Path(match).parents):  # `**` gives what is in a folder as well as the folder
             if Path(match).is_dir():
                 folders.add(Path(match))
             yield from _file_or_folder(match)
+
+
+def _is_to_be_read(match: str) -> bool:
+    """Whether a glob's match is no pipe or device, which are read only if they are named, and no endless link."""
+    try:
+        mode = Path(match).stat().st_mode
+    except OSError as error:
+        return error.errno != errno.ELOOP  # anything else is told when it is opened
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def _file_or_folder(path: str) -> Iterator[Found]:

@@ -74,6 +74,15 @@ def test_a_glob_gives_each_file_once_also_below_folders_that_match(tmp_path: Pat
     assert sorted(keys(f"{tmp_path}/**")) == [str(tmp_path / name) for name in ("a-b/3.json", "a/1.json", "a/x/2.json")]
 
 
+def test_a_glob_does_not_go_in_circles_nor_wait_for_a_pipe(tmp_path: Path) -> None:
+    write(tmp_path, "a.json.gz", "below/b.json.gz")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "self.json.gz").symlink_to(tmp_path / "self.json.gz")
+    os.mkfifo(tmp_path / "pipe.json.gz")
+
+    assert [Path(key).name for key in keys(tmp_path / "**" / "*.json.gz")] == ["a.json.gz", "b.json.gz"]
+
+
 def test_a_name_with_brackets_that_exists_is_no_glob(tmp_path: Path) -> None:
     write(tmp_path, "logs[1].json", "logs1.json")
 
