@@ -109,7 +109,8 @@ class Objects:
                 log.debug(
                     "reading an object again", bucket=ref.bucket, key=ref.key, offset_bytes=read, cause=str(broken)
                 )
-                await asyncio.sleep(random.uniform(0, min(_BACKOFF_CAP_S, self._backoff_s * 2**failures)))  # noqa: S311
+                pause_s = min(_BACKOFF_CAP_S, self._backoff_s * 2**failures)
+                await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 - jitter, no secret
         raise LogFileError("unavailable", f"the connection broke {_REQUESTS} times, after {read} bytes")
 
     async def _by_obstore(

@@ -91,8 +91,7 @@ def _local(path: str) -> Iterator[Found]:
     if os.path.lexists(path) or not glob.has_magic(path):
         yield from _file_or_folder(path)
         return
-    # Path.glob takes no absolute patterns
-    matches = sorted(glob.glob(path, recursive=True, include_hidden=True))  # noqa: PTH207
+    matches = sorted(glob.glob(path, recursive=True, include_hidden=True))  # noqa: PTH207 - Path's takes no absolute one
     if not matches:
         yield Missing(path, "no file matches")
     folders: set[Path] = set()
