@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import structlog
 
+from stream.alert import Alert, LogFile
 from stream.decode import LogDecoder, Prefilter, Record
 from stream.deliver.dispatcher import DeliveryFailed, Dispatcher
-from stream.detect.alert import Alert, LogFile
 from stream.detect.detector import Detector, account_mismatch
 from stream.errors import LogFileError, PoisonMessage, TrailstreamError
 from stream.intake.notification import Notification, ObjectRef, parse

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from stream.alert import Alert
 from stream.aws import Aws
 from stream.decode import Prefilter
 from stream.deliver.channel import Accepted, Answer, Channel
 from stream.deliver.dispatcher import Dispatcher
-from stream.detect.alert import Alert
 from stream.detect.detector import Detector
 from stream.detect.rules import RuleSet
 from stream.errors import PoisonMessage

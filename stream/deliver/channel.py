@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from stream.detect.alert import Alert
+from stream.alert import Alert
 from stream.errors import ConfigError
 from stream.settings import ChannelSettings
 

@@ -5,7 +5,7 @@ import heapq
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from stream.detect.alert import Alert
+from stream.alert import Alert
 from stream.severity import SEVERITIES
 
 Outcome = Literal["accepted", "duplicate", "rejected", "expired", "withdrawn"]

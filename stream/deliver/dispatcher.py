@@ -9,11 +9,11 @@ from typing import Self
 
 import structlog
 
+from stream.alert import Alert
 from stream.deliver.channel import Channel
 from stream.deliver.clock import Clock, SystemClock
 from stream.deliver.delivery import Outcome
 from stream.deliver.outbox import Outbox
-from stream.detect.alert import Alert
 from stream.errors import TrailstreamError
 from stream.ledger import Ledger
 from stream.metrics import Metrics

@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, replace
 from typing import Any, Final
 
+from stream.alert import Alert
 from stream.deliver.text import as_text, cut
-from stream.detect.alert import Alert
 
 _MAX_TEXT: Final = 500  # characters of one text
 _MAX_ITEMS: Final = 20  # of one list

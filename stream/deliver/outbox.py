@@ -8,6 +8,7 @@ import asyncio
 import math
 from typing import Final
 
+from stream.alert import Alert
 from stream.deliver.backoff import Backoff
 from stream.deliver.breaker import CircuitBreaker
 from stream.deliver.channel import Accepted, Answer, Channel, Down, Rejected, Retry
@@ -15,7 +16,6 @@ from stream.deliver.clock import Alarm, Clock
 from stream.deliver.delivery import Delivery, Outcome, WaitingLine
 from stream.deliver.instruments import Instruments
 from stream.deliver.rate import TokenBucket
-from stream.detect.alert import Alert
 from stream.errors import ConfigError
 from stream.ledger import Ledger
 from stream.metrics import Metrics

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from stream.detect.alert import Alert
+from stream.alert import Alert
 
 _TRAIL: Final = "AWS::CloudTrail::Trail"
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudtrail-trail.html"""

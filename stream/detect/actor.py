@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from stream.detect.alert import Actor, Via
-from stream.detect.json_value import at, flag, shown, text_at
+from stream.alert import Actor, Via
+from stream.json_value import at, flag, shown, text_at
 
 _CONSOLE_AGENTS: Final = ("console.amazonaws.com", "signin.amazonaws.com")
 _NAME_CHARACTERS: Final = 64

@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stream.alert import Actor, Alert, Change, Event, LogFile, Provenance, Resource
 from stream.detect.actor import actor_of, is_person, is_root
-from stream.detect.alert import Actor, Alert, Change, Event, LogFile, Provenance, Resource
 from stream.detect.impact import GUARDING_TAGS, Impact, graded, impact_of, operation_of
-from stream.detect.json_value import canonical, shown, text_at
 from stream.detect.links import links
 from stream.detect.outcome import Verdict, verdict_of
 from stream.detect.own_path import key_account, own_path
 from stream.detect.rules import Rule, RuleSet
 from stream.detect.targets import listed_resources
 from stream.detect.wording import effect, impact_summary, rule_summary, title
+from stream.json_value import canonical, shown, text_at
 
 _ID_CHARACTERS = 32
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
-from stream.detect.json_value import elements
+from stream.json_value import elements
 
 _DOCUMENT_CHARACTERS: Final = 256 * 1024
 """Longer texts are not read as documents: a whole event of CloudTrail's has at most 256 KB."""

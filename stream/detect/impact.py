@@ -10,12 +10,12 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from stream.detect.finding import Finding, shifted, worst, worst_first
-from stream.detect.json_value import at, flag, fold, items, shown, text_at
 from stream.detect.outcome import Verdict
 from stream.detect.own_path import OwnPath
 from stream.detect.selectors import selector_findings
 from stream.detect.targets import Target, target_of
 from stream.detect.trail_settings import Call, create_findings, update_findings
+from stream.json_value import at, flag, fold, items, shown, text_at
 from stream.severity import Severity
 
 CLOUDTRAIL: Final = "cloudtrail.amazonaws.com"

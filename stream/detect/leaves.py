@@ -25,7 +25,6 @@ from sigma.types import (
 
 from stream.decode.literals import Literal
 from stream.detect.fields import Field, members, scalars, values
-from stream.detect.json_value import elements, fold
 from stream.detect.modifiers import cidr_test, compare_test, reference_test, regex_test, required_texts, time_test
 from stream.detect.patterns import (
     Test,
@@ -40,6 +39,7 @@ from stream.detect.patterns import (
     within,
 )
 from stream.errors import ConfigError
+from stream.json_value import elements, fold
 
 Matches = Callable[[Mapping[str, Any]], bool]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
-from stream.detect.alert import Links
+from stream.alert import Links
 from stream.detect.targets import partition_of
 
 # Those of the isolated partitions are not public.

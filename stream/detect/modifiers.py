@@ -23,8 +23,8 @@ from sigma.types import (
     TimestampPart,
 )
 
-from stream.detect.json_value import fold
 from stream.detect.patterns import Parts, Test, scalar_text, searched_text, within
+from stream.json_value import fold
 
 _NUMERIC: Final = re.compile(r"-?[0-9]{1,64}(\.[0-9]{1,64})?([eE][+-]?[0-9]{1,4})?")
 _ATOM: Final = re.compile(

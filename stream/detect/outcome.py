@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from stream.detect.alert import Outcome
-from stream.detect.json_value import fold, text_at
+from stream.alert import Outcome
+from stream.json_value import fold, text_at
 
 _DENIED: Final = frozenset(
     {

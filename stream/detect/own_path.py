@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from stream.detect.alert import LogFile
+from stream.alert import LogFile
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
 _KEY: Final = re.compile(r"(?:(?P<prefix>.*)/)?AWSLogs/(?:o-[a-z0-9]+/)?(?P<account>[0-9]{12})/", re.DOTALL)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sigma.types import SigmaString, SpecialChars
 
 from stream.decode.literals import Literal
-from stream.detect.json_value import compact, fold, integer_text
+from stream.json_value import compact, fold, integer_text
 
 Parts = Sequence[str | SpecialChars]
 """A pattern as pySigma takes it apart: plain texts and wildcards."""

@@ -12,8 +12,8 @@ from typing import Any, Final
 import yaml
 from sigma.rule import SigmaYAMLLoader
 
+from stream.alert import RuleInfo
 from stream.decode.literals import Literal
-from stream.detect.alert import RuleInfo
 from stream.detect.sigma import Matches, compile_rule
 from stream.errors import ConfigError
 

@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from stream.detect.alert import Actor, Alert, Change, Event, Links, Resource, RuleInfo
+from stream.alert import Actor, Alert, Change, Event, Links, Resource, RuleInfo
 
 _ACCOUNT: Final = "111122223333"  # AWS keeps it for documentation
 _TRAIL: Final = f"arn:aws:cloudtrail:us-east-1:{_ACCOUNT}:trail/trailstream-test"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from stream.detect.finding import Finding
-from stream.detect.json_value import at, flag, fold, items, shown
+from stream.json_value import at, flag, fold, items, shown
 from stream.severity import Severity
 
 BASIC: Final = "eventSelectors"

@@ -19,7 +19,7 @@ from sigma.modifiers import modifier_mapping, reverse_modifier_mapping
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaRule
 from sigma.types import SigmaCasedString, SigmaRegularExpression, SigmaString, SigmaType
 
-from stream.detect.alert import RuleInfo
+from stream.alert import RuleInfo
 from stream.detect.leaves import Compiled, Matches, any_of, expanded, field_values, keywords
 from stream.detect.modifiers import anchored
 from stream.errors import ConfigError

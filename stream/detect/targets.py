@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from stream.detect.alert import Resource
-from stream.detect.json_value import at, items, shown, text_at
+from stream.alert import Resource
+from stream.json_value import at, items, shown, text_at
 
 TRAIL: Final = "AWS::CloudTrail::Trail"
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from stream.detect.actor import account_of_arn
 from stream.detect.finding import Finding
-from stream.detect.json_value import flag, shown
 from stream.detect.own_path import OwnPath
+from stream.json_value import flag, shown
 from stream.severity import Severity
 
 UNREADABLE: Final = "could not be read"

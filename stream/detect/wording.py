@@ -6,12 +6,12 @@ Written for somebody who has never heard of CloudTrail. A state is told as what 
 from collections.abc import Sequence
 from typing import Final
 
+from stream.alert import Actor, Event
 from stream.detect.actor import described
-from stream.detect.alert import Actor, Event
 from stream.detect.finding import Finding
 from stream.detect.impact import Impact
-from stream.detect.json_value import shown
 from stream.detect.outcome import Verdict
+from stream.json_value import shown
 
 TITLE_CHARACTERS: Final = 200
 SUMMARY_CHARACTERS: Final = 600

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from rich.cells import cell_len, set_cell_size
 
-from stream.detect.alert import Alert
+from stream.alert import Alert
 from stream.severity import Severity
 from stream.terminal import inert, stripped
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 
+from stream.alert import Alert, LogFile
 from stream.decode import LogDecoder, Prefilter, Record
-from stream.detect.alert import Alert, LogFile
 from stream.detect.detector import Detector
 from stream.detect.rules import RuleSet
 from stream.errors import LogFileError

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from stream.detect.alert import Actor, Alert, Change, Event, Links, LogFile, Resource, RuleInfo
+from stream.alert import Actor, Alert, Change, Event, Links, LogFile, Resource, RuleInfo
 from stream.severity import SEVERITIES
 
 TRAIL = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"

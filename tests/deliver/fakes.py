@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar, TypeVar
 
+from stream.alert import Alert
 from stream.deliver.channel import Accepted, Answer, Channel
-from stream.detect.alert import Alert
 from stream.settings import ChannelSettings
 
 T = TypeVar("T")

@@ -7,11 +7,11 @@ import pytest
 from prometheus_client.openmetrics import exposition
 from structlog.testing import capture_logs
 
+from stream.alert import Alert
 from stream.deliver.channel import Accepted, Answer, Channel, Down, Rejected, Retry
 from stream.deliver.channels.webhook import WebhookChannel, WebhookSettings
 from stream.deliver.clock import Clock
 from stream.deliver.dispatcher import DeliveryFailed, Dispatcher
-from stream.detect.alert import Alert
 from stream.errors import ConfigError
 from stream.ledger import MemoryLedger
 from stream.metrics import DELIVERY_OUTCOMES, Metrics

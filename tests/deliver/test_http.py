@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from stream.alert import Alert
 from stream.deliver.channel import Accepted, Answer, Down, Rejected, Retry
 from stream.deliver.http import MAX_RETRY_AFTER_S, HttpChannel, Reply, classify, http_url, parse_retry_after
-from stream.detect.alert import Alert
 from stream.metrics import ATTEMPT_REASONS
 from stream.settings import ChannelSettings
 from tests.receiver import Receiver

@@ -3,8 +3,8 @@ from typing import Any
 
 from hypothesis import given, settings
 
+from stream.alert import Alert, Change
 from stream.deliver.minimal import minimal_json
-from stream.detect.alert import Alert, Change
 from tests.deliver.alerts import alerts, make_alert
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from stream.detect.alert import Alert, LogFile
+from stream.alert import Alert, LogFile
 from stream.detect.detector import Detector
 from stream.detect.rules import RuleSet
 

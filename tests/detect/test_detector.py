@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.detect.alert import Alert, LogFile, Resource
+from stream.alert import Alert, LogFile, Resource
 from stream.detect.detector import Detector, account_mismatch, alert_id
 from stream.detect.rules import RuleSet
 from tests.detect.records import (

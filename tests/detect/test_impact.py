@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stream.detect.alert import Resource
+from stream.alert import Resource
 from tests.detect.records import (
     ACCOUNT,
     DENIED_BY_SCP,

@@ -1,6 +1,6 @@
 import pytest
 
-from stream.detect.alert import LogFile
+from stream.alert import LogFile
 from stream.detect.own_path import key_account, own_path
 from tests.detect.records import ACCOUNT, LOG_FILE, TOPIC
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from stream.detect.alert import Resource
+from stream.alert import Resource
 from stream.detect.targets import TRAIL, Target, listed_resources, partition_of, target_of
 from tests.detect.records import ACCOUNT, OTHER_ACCOUNT, record
 from tests.detect.strategies import json_values, objects, texts

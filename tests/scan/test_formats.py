@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from stream.detect.alert import Alert, LogFile
+from stream.alert import Alert, LogFile
 from stream.detect.sample import sample_alert
 from stream.scan import formats
 

@@ -16,12 +16,12 @@ import orjson
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from stream.alert import Alert
 from stream.deliver.channel import Answer
 from stream.deliver.channels.relayed import relayed, web_address
 from stream.deliver.http import HttpChannel, http_url
 from stream.deliver.text import as_text
 from stream.deliver.trail import trail_arn
-from stream.detect.alert import Alert
 from stream.settings import ChannelSettings
 
 ALERT_NAME: Final = "TrailstreamAlert"

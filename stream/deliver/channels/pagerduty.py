@@ -15,12 +15,12 @@ import orjson
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from stream.alert import Alert
 from stream.deliver.channel import Answer, Down
 from stream.deliver.channels.relayed import Limits, fitting, relayed, web_address
 from stream.deliver.http import HttpChannel, Reply, classify, http_url
 from stream.deliver.text import as_text, cut
 from stream.deliver.trail import trail_arn
-from stream.detect.alert import Alert
 from stream.settings import ChannelSettings
 from stream.severity import Severity
 

@@ -10,11 +10,11 @@ import orjson
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from stream.alert import Actor, Alert, Change
 from stream.deliver.channel import Answer, Down, Rejected, Retry
 from stream.deliver.channels.mrkdwn import code, link, plain, prose
 from stream.deliver.http import HttpChannel, Reply, classify, http_url
 from stream.deliver.text import as_text, printable
-from stream.detect.alert import Actor, Alert, Change
 from stream.settings import ChannelSettings
 from stream.severity import Severity
 

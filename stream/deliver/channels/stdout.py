@@ -9,9 +9,9 @@ from typing import Final
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from stream.alert import Alert
 from stream.deliver.channel import Accepted, Answer, Channel, Down, Retry
 from stream.deliver.minimal import minimal_json
-from stream.detect.alert import Alert
 from stream.settings import ChannelSettings
 
 _STDOUT: Final = 1

@@ -12,11 +12,11 @@ import orjson
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from stream.alert import Actor, Alert
 from stream.deliver.channel import Answer, Down, Rejected
 from stream.deliver.channels.relayed import Limits, fitting, relayed, web_address
 from stream.deliver.http import HttpChannel, Reply, classify, http_url
 from stream.deliver.text import as_text
-from stream.detect.alert import Actor, Alert
 from stream.settings import ChannelSettings
 from stream.severity import Severity
 

@@ -17,11 +17,11 @@ import orjson
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from stream.alert import Alert
 from stream.deliver.channel import Answer
 from stream.deliver.http import HttpChannel, http_url
 from stream.deliver.minimal import minimal_json
 from stream.deliver.text import cut, printable
-from stream.detect.alert import Alert
 from stream.settings import ChannelSettings
 
 EVENT_TYPE: Final = "io.trailstream.alert.v1"

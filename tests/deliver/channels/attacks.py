@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from stream.detect.alert import Alert, Change, Links, LogFile, Resource, RuleInfo
+from stream.alert import Alert, Change, Links, LogFile, Resource, RuleInfo
 from tests.deliver.alerts import make_alert
 
 ATTACKS: Final = {

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream.alert import Alert, Change, Links, Resource
 from stream.deliver.channel import Accepted, Answer, Down, Rejected, Retry
 from stream.deliver.channels.alertmanager import ALERT_NAME, AlertmanagerChannel, AlertmanagerSettings, postable
-from stream.detect.alert import Alert, Change, Links, Resource
 from stream.environment import load, reference
 from stream.errors import ConfigError
 from tests.deliver.alerts import TRAIL, alerts, make_alert

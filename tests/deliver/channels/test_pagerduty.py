@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from stream.alert import Alert, Change, Links, Resource
 from stream.deliver.channel import Accepted, Answer, Down, Rejected, Retry
 from stream.deliver.channels.pagerduty import PagerdutyChannel, PagerdutySettings, dedup_key, event, minimal_event
 from stream.deliver.text import CUT
-from stream.detect.alert import Alert, Change, Links, Resource
 from stream.environment import load, reference
 from stream.errors import ConfigError
 from tests.deliver.alerts import TRAIL, alerts, make_alert

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from stream.alert import Alert, Change, Links, Resource
 from stream.deliver.channel import Accepted, Answer, Down, Rejected, Retry
 from stream.deliver.channels.slack import _ERRORS, SlackChannel, SlackSettings, message, plain_message
-from stream.detect.alert import Alert, Change, Links, Resource
 from stream.metrics import ATTEMPT_REASONS
 from tests.deliver.alerts import TRAIL, alerts, make_alert
 from tests.receiver import Receiver

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from stream.alert import Alert, Change, Links, Resource
 from stream.deliver.channel import Accepted, Answer, Down, Rejected, Retry
 from stream.deliver.channels.teams import _ERRORS, TeamsChannel, TeamsSettings, message, minimal_message
 from stream.deliver.text import CUT
-from stream.detect.alert import Alert, Change, Links, Resource
 from stream.environment import load, reference
 from stream.metrics import ATTEMPT_REASONS
 from tests.deliver.alerts import TRAIL, alerts, make_alert

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from stream.alert import Alert, Change
 from stream.deliver.channel import Accepted, Down, Rejected, Retry
 from stream.deliver.channels.webhook import WebhookChannel, WebhookSettings, cloud_event
-from stream.detect.alert import Alert, Change
 from tests.deliver.alerts import TRAIL, alerts, make_alert
 from tests.receiver import Receiver
 

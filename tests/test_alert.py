@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stream.detect.alert import Change
+from stream.alert import Change
 from tests.detect.records import alert_of, record
 from tests.detect.strategies import nested
 

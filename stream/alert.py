@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from stream.detect.json_value import plain
+from stream.json_value import plain
 from stream.severity import Severity
 
 Outcome = Literal["success", "denied", "failed"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.detect.json_value import at, canonical, elements, flag, fold, integer_text, items, plain, shown, text_at
+from stream.json_value import at, canonical, elements, flag, fold, integer_text, items, plain, shown, text_at
 from tests.detect.strategies import json_values, nested
 
 HUGE = 10**5000
