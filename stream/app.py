@@ -18,12 +18,13 @@ from stream.cores import usable_cores
 from stream.decode import Prefilter
 from stream.deliver.channels import build
 from stream.deliver.dispatcher import Dispatcher
+from stream.deliver.repeats import SHARE_THE_LEDGER, may_repeat
 from stream.detect.detector import Detector
 from stream.detect.rules import RuleSet
 from stream.errors import ConfigError
 from stream.intake.objects import Objects
 from stream.intake.queue import Queue
-from stream.ledger import MemoryLedger
+from stream.ledger import open_ledger
 from stream.metrics import Metrics
 from stream.pipeline import Pipeline
 from stream.server import serving, watch_event_loop
@@ -63,11 +64,18 @@ async def _run(configuration: Configuration) -> None:
         host, port = await parts.enter_async_context(
             serving(metrics, lambda: queue.last_success, host=settings.http_host, port=settings.http_port)
         )
-        channels = build(configuration.sections)
+        channels = build(configuration.sections, aws)
+        if settings.ledger == "memory" and (repeating := [each.name for each in channels if may_repeat(type(each))]):
+            log.warning("replicas may tell people one alert twice", channels=repeating, advice=SHARE_THE_LEDGER)
+        longest_timeout_s = max(channel.settings.timeout for channel in channels)
+        with _aws_configured():
+            ledger = await parts.enter_async_context(
+                open_ledger(settings, aws, metrics, longest_timeout_s=longest_timeout_s)
+            )
         dispatcher = await parts.enter_async_context(
             Dispatcher(
                 channels,
-                MemoryLedger(),
+                ledger,
                 metrics,
                 min_severity=settings.min_severity,
                 max_pending_alerts=settings.max_pending_alerts,

@@ -56,7 +56,18 @@ ERRORS: Final = {
     "notification": ("poison", "inline_disabled"),
     "log_file": LOG_FILE_REASONS,
     "record": ("unreadable", "not_an_object", "account_mismatch"),
-    "deliver": ("rejected", "expired", "minimal_payload"),
+    "deliver": ("rejected", "expired", "minimal_payload", "template"),
+    "accounts": ("forbidden", "throttled", "connection", "unreadable", "other"),
+    "ledger": (
+        "throttled",
+        "no_table",
+        "bad_key",
+        "forbidden",
+        "connection",
+        "server_error",
+        "other",
+        "forgotten",
+    ),
     "process": ("unexpected",),
 }
 """For each stage, the reasons that `errors_total` counts."""
@@ -122,6 +133,9 @@ class Metrics:
 
         # Alerts and deliveries
         self.alerts = counter("alerts_total", "Alerts raised.", "rule", "severity")
+        self.alerts_suppressed = counter(
+            "alerts_suppressed_total", "Alerts that a filter kept from being delivered.", "filter"
+        )
         self.alert_latency = histogram(
             "alert_latency_seconds", "From the event's own time to acceptance by the channel.", _MINUTES, "channel"
         )
@@ -192,6 +206,11 @@ class Metrics:
                 self.alerts.labels(rule, severity)
         for pack, count in packs.items():
             self.rules_loaded.labels(pack).set(count)
+
+    def declare_filters(self, filters: Iterable[str]) -> None:
+        """Make the label children of these filters, each named by what it goes by."""
+        for filter_ in filters:
+            self.alerts_suppressed.labels(filter_)
 
     def declare_channel(
         self, channel: str, *, pending: Callable[[], float], oldest: Callable[[], float], open_: Callable[[], float]

@@ -4,14 +4,20 @@ The machinery behind them is `stream.environment`. Every channel keeps its secti
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, ByteSize, Field
 
 from stream.environment import CommaSeparated, Section
 from stream.severity import SEVERITIES, Severity
+from stream.templates import check_template
 
-__all__ = ["SEVERITIES", "ChannelSettings", "CommaSeparated", "Section", "Settings", "Severity"]
+__all__ = ["SEVERITIES", "ChannelSettings", "CommaSeparated", "PeopleSettings", "Section", "Settings", "Severity"]
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+_DYNAMODB: Final = re.compile(
+    r"dynamodb://(arn:aws(-[a-z]+)*:dynamodb:[a-z]+(-[a-z]+)+-\d+:\d{12}:table/)?[A-Za-z0-9_.-]{3,255}"
+)
 
 
 def _bucket_globs(globs: tuple[str, ...]) -> tuple[str, ...]:
@@ -30,7 +36,22 @@ def _queue_url(url: str | None) -> str | None:
     return url
 
 
+def _template(text: str | None) -> str | None:
+    if text is not None:
+        check_template(text)
+    return text
+
+
+def _ledger(value: str) -> str:
+    if value != "memory" and not _DYNAMODB.fullmatch(value):
+        raise ValueError(
+            "it should be `memory`, or `dynamodb://` and a table's name (3 to 255 of A-Z a-z 0-9 _ . -) or its ARN"
+        )
+    return value
+
+
 QueueUrl = Annotated[str | None, AfterValidator(_queue_url)]
+LedgerAddress = Annotated[str, AfterValidator(_ledger)]
 BucketGlobs = Annotated[CommaSeparated, AfterValidator(_bucket_globs)]
 
 
@@ -59,6 +80,16 @@ class ChannelSettings(Section):
         raise NotImplementedError(f"{type(self).__name__}.enabled")
 
 
+class PeopleSettings(ChannelSettings):
+    """What the section of a channel that people read has besides."""
+
+    template: Annotated[str | None, AfterValidator(_template)] = Field(
+        default=None,
+        description="Message text of your own: the path of a Jinja2 template, or the template itself. Its first line "
+        "is the headline, the rest the text. `trailstream channels show` prints what comes of it.",
+    )
+
+
 class Settings(Section):
     """Everything that is not a channel's."""
 
@@ -84,6 +115,16 @@ class Settings(Section):
     packs: CommaSeparated = Field(default=("ct-013",), description="Built-in rule packs to load, comma-separated.")
     rules: CommaSeparated = Field(
         default=(), description="More rules: paths of Sigma files or of folders of them, comma-separated."
+    )
+    suppress: CommaSeparated = Field(
+        default=(),
+        description="What is known to be all right: paths of Sigma filters or of folders of them, comma-separated. "
+        "`trailstream rules --help` has an example.",
+    )
+    accounts: str = Field(
+        default="",
+        description="Names of accounts: `111122223333=prod,…`, or the path of a file (.yml, .yaml, .json, .csv), or "
+        "`organizations` to ask AWS Organizations.",
     )
     min_severity: Severity = Field(
         default="informational", description="Mildest severity that is delivered: " + ", ".join(SEVERITIES) + "."
@@ -127,8 +168,10 @@ class Settings(Section):
         description="Seconds to finish what is in hand after SIGTERM. Keep it below the pod's "
         "terminationGracePeriodSeconds.",
     )
-    ledger: Literal["memory"] = Field(
-        default="memory", description="Where it is remembered what was sent: `memory`, of this process alone."
+    ledger: LedgerAddress = Field(
+        default="memory",
+        description="Where it is remembered what was sent: `memory`, of this process alone, or `dynamodb://<table>`, "
+        "which all replicas share (partition key `id`, String; TTL attribute `expires_at`). The table's ARN does too.",
     )
     http_host: str = Field(
         default="", description="Address that /metrics, /healthz and /readyz listen on; empty: every one."

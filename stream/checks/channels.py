@@ -2,17 +2,19 @@
 
 from collections.abc import AsyncIterator, Mapping
 
+from stream.aws import Aws
 from stream.checks.outcome import Outcome
 from stream.deliver.channel import Accepted, Answer, Channel, Rejected, Retry
 from stream.deliver.channels import build
 from stream.detect.sample import sample_alert
+from stream.metrics import Metrics
 from stream.settings import Section
 from stream.variables import PREFIX
 
 
 async def check_channels(sections: Mapping[type[Section], Section], *, send_test_alert: bool) -> AsyncIterator[Outcome]:
     """Ask every channel that is on for a sign of life; each test alert is one of its own."""
-    for channel in build(sections):
+    for channel in build(sections, Aws(Metrics())):
         try:
             if send_test_alert:
                 yield _judge(channel, await channel.send(sample_alert()), "took the test alert")

@@ -4,12 +4,19 @@ A channel owns no retry loop, no queue and no memory; the dispatcher has all of 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stream.alert import Alert
+from stream.deliver.group import Group
+from stream.deliver.rehearsal import Rehearsal
 from stream.errors import ConfigError
-from stream.settings import ChannelSettings
+from stream.settings import ChannelSettings, PeopleSettings
+
+if TYPE_CHECKING:
+    from stream.aws import Aws
+    from stream.deliver.words import Style, Words
 
 RetryReason = Literal["timeout", "connection", "throttled", "server_error", "other"]
 RejectedReason = Literal["bad_request", "too_large", "payload", "other"]
@@ -56,21 +63,33 @@ Answer = Accepted | Retry | Rejected | Down
 class Channel(ABC):
     """One way to tell somebody.
 
+    Args:
+        settings: of this channel.
+        name: what it is called where there are several of its kind; unset: as its kind.
+        aws: the process's AWS session, for those kinds that need one.
+
     Attributes:
-        name: as in the variables' names, in lower case; a metric label.
+        kind: as in the variables' names, in lower case.
+        name: a metric label, and what the ledger knows it by.
         section: the class of its settings.
+        deduplicates: the service itself drops or joins an alert that it has had before.
         concurrency: requests at once.
         burst: requests that may go at once after a pause, before `settings.rate` spaces them out.
+        rehearsal: where set, each request is written to it, without its secrets, and none is made.
     """
 
-    name: str
+    kind: ClassVar[str]
     section: ClassVar[type[ChannelSettings]]
+    deduplicates: ClassVar[bool] = False
     concurrency: ClassVar[int] = 8
     burst: ClassVar[int] = 1
     settings: ChannelSettings
 
-    def __init__(self, settings: ChannelSettings) -> None:
+    def __init__(self, settings: ChannelSettings, *, name: str | None = None, aws: "Aws | None" = None) -> None:
         self.settings = settings
+        self.name = name or self.kind
+        self.rehearsal: Rehearsal | None = None
+        self._aws = aws
 
     @abstractmethod
     async def send(self, alert: Alert, *, minimal: bool = False) -> Answer:
@@ -98,3 +117,53 @@ class Channel(ABC):
 
     async def aclose(self) -> None:  # noqa: B027 - most channels hold nothing open
         """Let go of connections; may be called twice."""
+
+
+class PeopleChannel(Channel):
+    """A channel that people read: a storm reaches it as a few groups, where a machine's gets every alert.
+
+    Attributes:
+        template_failed: to be told, with the exception's class, that a template of the user's could not be used.
+    """
+
+    settings: PeopleSettings
+
+    def __init__(self, settings: PeopleSettings, *, name: str | None = None, aws: "Aws | None" = None) -> None:
+        super().__init__(settings, name=name, aws=aws)
+        self.template_failed: Callable[[str], None] = lambda _: None
+
+    @abstractmethod
+    async def tell(self, alert: Alert, group: Group | None, *, minimal: bool = False) -> Answer:
+        """Make one request and classify its answer.
+
+        Args:
+            alert: what to tell.
+            group: all that is told by this message, where that is more than one: the alert stands for them.
+            minimal: leave out whatever a service might refuse, after it has refused the whole.
+        """
+
+    async def send(self, alert: Alert, *, minimal: bool = False) -> Answer:
+        """Tell one alert by itself; see `Channel.send`."""
+        return await self.tell(alert, None, minimal=minimal)
+
+    def words(self, alert: Alert, group: Group | None, style: "Style", *, headline: int, text: int) -> "Words":
+        """What to say, in the user's own words where there is a template.
+
+        Args:
+            alert: what to tell.
+            group: all that is told with it.
+            style: the channel's format.
+            headline: characters that the headline may have.
+            text: characters that the text may have; 0 where there is none.
+        """
+        from stream.deliver.words import words
+
+        return words(
+            alert,
+            group,
+            style,
+            template=self.settings.template,
+            headline=headline,
+            text=text,
+            failed=self.template_failed,
+        )

@@ -23,6 +23,7 @@ from stream.deliver.channel import (
     RejectedReason,
     Retry,
 )
+from stream.deliver.rehearsal import http_request
 
 MAX_RETRY_AFTER_S: Final = 900.0
 """A service may ask for patience, but not silence an alert for a day by a typing error."""
@@ -120,9 +121,36 @@ class HttpChannel(Channel):
     _session: aiohttp.ClientSession | None = None
 
     async def request(self, url: SecretStr, body: bytes, headers: Mapping[str, str], *, method: str = "POST") -> Answer:
-        """Make one request; redirects are not followed, TLS is verified, `settings.timeout` covers all of it."""
+        """Make one request and judge its answer; see `exchange`."""
+        reply = await self.exchange(url, body, headers, method=method)
+        return self.judge(reply) if isinstance(reply, Reply) else reply
+
+    async def exchange(
+        self,
+        url: SecretStr,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        method: str = "POST",
+        max_bytes: int = _MAX_BODY_BYTES,
+    ) -> Reply | Answer:
+        """Make one request; redirects are not followed, TLS is verified, `settings.timeout` covers all of it.
+
+        Args:
+            url: where to.
+            body: what with.
+            headers: besides our own.
+            method: of HTTP.
+            max_bytes: how much of the answer's body is read.
+
+        Returns:
+            The reply, or what it means that there is none.
+        """
+        if self.rehearsal is not None:
+            self.rehearsal(http_request(self.settings, method, url, headers, body))
+            return Reply(200, None, "")
         try:
-            return self.judge(await self._exchange(method, url.get_secret_value(), body, headers))
+            return await self._exchange(method, url.get_secret_value(), body, headers, max_bytes)
         except TimeoutError:
             return Retry("timeout")
         except (ssl.SSLError, aiohttp.ServerFingerprintMismatch):
@@ -134,7 +162,7 @@ class HttpChannel(Channel):
         except (aiohttp.ClientError, OSError):
             return Retry("connection")
 
-    async def _exchange(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+    async def _exchange(self, method: str, url: str, body: bytes, headers: Mapping[str, str], max_bytes: int) -> Reply:
         async with self._pool().request(
             method,
             url,
@@ -143,10 +171,7 @@ class HttpChannel(Channel):
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=self.settings.timeout),
         ) as response:
-            try:
-                start = await response.content.read(_MAX_BODY_BYTES)
-            except (TimeoutError, aiohttp.ClientError, OSError):
-                start = b""  # the status is known, and it decides: to send again would be to tell twice
+            start = await _beginning(response.content, max_bytes)
             return Reply(
                 status=response.status,
                 retry_after_s=parse_retry_after(response.headers.get("Retry-After"), time.time()),
@@ -178,3 +203,17 @@ class HttpChannel(Channel):
         """Close the pool."""
         if self._session is not None:
             await self._session.close()
+
+
+async def _beginning(content: aiohttp.StreamReader, max_bytes: int) -> bytes:
+    """The first bytes of a body; of one that breaks off, what has come.
+
+    The status is known by then, and it decides: to send again would be to tell twice.
+    """
+    parts = bytearray()
+    try:
+        while len(parts) < max_bytes and (part := await content.read(max_bytes - len(parts))):
+            parts += part
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        return bytes(parts)
+    return bytes(parts)

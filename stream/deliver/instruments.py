@@ -49,6 +49,11 @@ class Instruments:
             "alert refused, its minimal payload is tried", alert_id=delivery.alert.id, reason=answer.reason
         )
 
+    def template_failed(self, error: str) -> None:
+        """A template of the user's could not be used, and ours was."""
+        self._metrics.errors.labels("deliver", "template").inc()
+        self._log.warning("template failed, the default is used", error=error)
+
     def fails(self, answer: Retry) -> None:
         """The first failure since the channel last answered well."""
         self._log.warning("channel fails", reason=answer.reason)

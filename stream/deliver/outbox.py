@@ -11,7 +11,7 @@ from typing import Final
 from stream.alert import Alert
 from stream.deliver.backoff import Backoff
 from stream.deliver.breaker import CircuitBreaker
-from stream.deliver.channel import Accepted, Answer, Channel, Down, Rejected, Retry
+from stream.deliver.channel import Accepted, Answer, Channel, Down, PeopleChannel, Rejected, Retry
 from stream.deliver.clock import Alarm, Clock
 from stream.deliver.delivery import Delivery, Outcome, WaitingLine
 from stream.deliver.instruments import Instruments
@@ -53,6 +53,8 @@ class Outbox:
         self._bucket = TokenBucket(channel.settings.rate, channel.burst)
         self._deadline_s = channel.settings.deadline
         self._instruments = Instruments(channel.name, metrics, clock)
+        if isinstance(channel, PeopleChannel):
+            channel.template_failed = self._instruments.template_failed
         self._alarm = Alarm(clock)
         self._pending: dict[str, Delivery] = {}  # by alert id; deadlines are alike, so the first one is due first
         self._line = WaitingLine()

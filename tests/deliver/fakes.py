@@ -81,6 +81,7 @@ class FakeChannel(Channel):
         sent: for each request the moment, the alert's id, and whether it was minimal.
     """
 
+    kind = "fake"
     section: ClassVar[type[ChannelSettings]] = ChannelSettings
 
     def __init__(
@@ -91,8 +92,7 @@ class FakeChannel(Channel):
         default: Answer | Callable[[Alert, bool], Answer] | None = None,
         **settings: object,
     ) -> None:
-        super().__init__(ChannelSettings.model_validate(settings))
-        self.name = name
+        super().__init__(ChannelSettings.model_validate(settings), name=name)
         self.script: deque[Answer] = deque()
         self.default = default or Accepted()
         self.sent: list[tuple[float, str, bool]] = []

@@ -643,9 +643,7 @@ async def test_every_label_child_of_a_channel_is_there_from_the_start(clock: Fak
 
 async def _webhook(stack: AsyncExitStack, name: str, **settings: Any) -> tuple[WebhookChannel, Receiver]:
     receiver = await stack.enter_async_context(Receiver())
-    channel = WebhookChannel(WebhookSettings.model_validate({"url": receiver.url, **settings}))
-    channel.name = name
-    return channel, receiver
+    return WebhookChannel(WebhookSettings.model_validate({"url": receiver.url, **settings}), name=name), receiver
 
 
 async def _eventually(condition: Callable[[], bool]) -> None:

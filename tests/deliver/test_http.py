@@ -28,7 +28,7 @@ from tests.receiver import Receiver
 class _Channel(HttpChannel):
     """The least of a channel: posts the alert's id."""
 
-    name = "least"
+    kind = "least"
     section = ChannelSettings
 
     def __init__(self, url: str, timeout: float = 5.0) -> None:

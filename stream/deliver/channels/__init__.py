@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from inspect import isabstract
 from pkgutil import iter_modules
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from stream.deliver.channel import Channel
 from stream.settings import ChannelSettings, Section
+
+if TYPE_CHECKING:
+    from stream.aws import Aws
 
 
 def _discover() -> Iterator[type[Channel]]:
@@ -19,8 +22,8 @@ def _discover() -> Iterator[type[Channel]]:
                 yield value
 
 
-CHANNELS: Final[Mapping[str, type[Channel]]] = {channel.name: channel for channel in _discover()}
-"""Every channel there is, by name."""
+CHANNELS: Final[Mapping[str, type[Channel]]] = {channel.kind: channel for channel in _discover()}
+"""Every kind of channel there is."""
 
 
 def channel_sections() -> tuple[type[ChannelSettings], ...]:
@@ -28,11 +31,16 @@ def channel_sections() -> tuple[type[ChannelSettings], ...]:
     return tuple(channel.section for channel in CHANNELS.values())
 
 
-def build(sections: Mapping[type[Section], Section]) -> list[Channel]:
-    """The channels whose settings switch them on, from what `stream.environment.load` returned."""
+def build(sections: Mapping[type[Section], Section], aws: "Aws | None" = None) -> list[Channel]:
+    """The channels whose settings switch them on, from what `stream.environment.load` returned.
+
+    Args:
+        sections: the settings.
+        aws: the process's AWS session, for the channels that need one.
+    """
     channels = []
     for channel in CHANNELS.values():
         settings = sections[channel.section]
         if isinstance(settings, ChannelSettings) and settings.enabled:
-            channels.append(channel(settings))
+            channels.append(channel(settings, aws=aws))
     return channels

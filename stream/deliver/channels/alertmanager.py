@@ -70,12 +70,10 @@ class AlertmanagerSettings(ChannelSettings):
 class AlertmanagerChannel(HttpChannel):
     """Posts each alert to one Alertmanager."""
 
-    name = "alertmanager"
+    kind = "alertmanager"
+    deduplicates = True
     section = AlertmanagerSettings
     settings: AlertmanagerSettings
-
-    def __init__(self, settings: AlertmanagerSettings) -> None:
-        super().__init__(settings)
 
     async def send(self, alert: Alert, *, minimal: bool = False) -> Answer:
         """Post one alert; see `Channel.send`. 200 accepts it, 400 and 422 refuse it."""

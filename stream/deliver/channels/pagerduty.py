@@ -16,12 +16,13 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
-from stream.deliver.channel import Answer, Down
+from stream.deliver.channel import Answer, Down, PeopleChannel
 from stream.deliver.channels.relayed import Limits, fitting, relayed, web_address
+from stream.deliver.group import Group
 from stream.deliver.http import HttpChannel, Reply, classify, http_url
 from stream.deliver.text import as_text, cut
 from stream.deliver.trail import trail_arn
-from stream.settings import ChannelSettings
+from stream.settings import PeopleSettings
 from stream.severity import Severity
 
 ENQUEUE_PATH: Final = "/v2/enqueue"
@@ -62,7 +63,7 @@ def _key(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-class PagerdutySettings(ChannelSettings):
+class PagerdutySettings(PeopleSettings):
     """Variables of the channel `pagerduty`."""
 
     model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_PAGERDUTY_")
@@ -82,18 +83,16 @@ class PagerdutySettings(ChannelSettings):
         return self.routing_key is not None
 
 
-class PagerdutyChannel(HttpChannel):
+class PagerdutyChannel(HttpChannel, PeopleChannel):
     """Triggers an incident, or adds to the open one of the same trail."""
 
-    name = "pagerduty"
+    kind = "pagerduty"
+    deduplicates = True
     section = PagerdutySettings
     settings: PagerdutySettings
 
-    def __init__(self, settings: PagerdutySettings) -> None:
-        super().__init__(settings)
-
-    async def send(self, alert: Alert, *, minimal: bool = False) -> Answer:
-        """Post one event; see `Channel.send`."""
+    async def tell(self, alert: Alert, group: Group | None, *, minimal: bool = False) -> Answer:
+        """Post one event; see `PeopleChannel.tell`."""
         key = (self.settings.routing_key or SecretStr("")).get_secret_value()
         body = minimal_event(alert, key) if minimal else event(alert, key)
         return await self.request(SecretStr(self.settings.url), body, {"Content-Type": "application/json"})

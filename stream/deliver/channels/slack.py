@@ -11,11 +11,12 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Actor, Alert, Change
-from stream.deliver.channel import Answer, Down, Rejected, Retry
+from stream.deliver.channel import Answer, Down, PeopleChannel, Rejected, Retry
 from stream.deliver.channels.mrkdwn import code, link, plain, prose
+from stream.deliver.group import Group
 from stream.deliver.http import HttpChannel, Reply, classify, http_url
 from stream.deliver.text import as_text, printable
-from stream.settings import ChannelSettings
+from stream.settings import PeopleSettings
 from stream.severity import Severity
 
 # Block Kit's limits, in characters.
@@ -61,7 +62,7 @@ _ERRORS: Final[Mapping[str, Answer]] = {
 """What an incoming webhook says in the body of its answer; its meaning goes before the status's."""
 
 
-class SlackSettings(ChannelSettings):
+class SlackSettings(PeopleSettings):
     """Variables of the channel `slack`."""
 
     model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_SLACK_")
@@ -82,19 +83,16 @@ class SlackSettings(ChannelSettings):
         return self.webhook_url is not None
 
 
-class SlackChannel(HttpChannel):
+class SlackChannel(HttpChannel, PeopleChannel):
     """Posts each alert to the channel behind one incoming webhook."""
 
-    name = "slack"
+    kind = "slack"
     section = SlackSettings
     burst = 30
     settings: SlackSettings
 
-    def __init__(self, settings: SlackSettings) -> None:
-        super().__init__(settings)
-
-    async def send(self, alert: Alert, *, minimal: bool = False) -> Answer:
-        """Post one message; see `Channel.send`."""
+    async def tell(self, alert: Alert, group: Group | None, *, minimal: bool = False) -> Answer:
+        """Post one message; see `PeopleChannel.tell`."""
         body = orjson.dumps(plain_message(alert) if minimal else message(alert))
         return await self.request(self._url, body, {"Content-Type": "application/json; charset=utf-8"})
 

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import select
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -13,6 +13,9 @@ from stream.alert import Alert
 from stream.deliver.channel import Accepted, Answer, Channel, Down, Retry
 from stream.deliver.minimal import minimal_json
 from stream.settings import ChannelSettings
+
+if TYPE_CHECKING:
+    from stream.aws import Aws
 
 _STDOUT: Final = 1
 _POLL_S: Final = 0.02
@@ -42,13 +45,20 @@ class StdoutChannel(Channel):
     and not the event loop; and past Python's own buffer, so that a line that was accepted has left the process.
     """
 
-    name = "stdout"
+    kind = "stdout"
     section = StdoutSettings
     concurrency = 1
     settings: StdoutSettings
 
-    def __init__(self, settings: StdoutSettings, descriptor: int = _STDOUT) -> None:
-        super().__init__(settings)
+    def __init__(
+        self,
+        settings: StdoutSettings,
+        *,
+        name: str | None = None,
+        aws: "Aws | None" = None,
+        descriptor: int = _STDOUT,
+    ) -> None:
+        super().__init__(settings, name=name, aws=aws)
         self._descriptor = descriptor
         self._lock = asyncio.Lock()
         self._rest = memoryview(b"")  # of a line that was begun and not finished: nothing may come between

@@ -13,11 +13,12 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Actor, Alert
-from stream.deliver.channel import Answer, Down, Rejected
+from stream.deliver.channel import Answer, Down, PeopleChannel, Rejected
 from stream.deliver.channels.relayed import Limits, fitting, relayed, web_address
+from stream.deliver.group import Group
 from stream.deliver.http import HttpChannel, Reply, classify, http_url
 from stream.deliver.text import as_text
-from stream.settings import ChannelSettings
+from stream.settings import PeopleSettings
 from stream.severity import Severity
 
 # Documented are 28 KB, with all that Teams makes of a card; others saw messages refused from 21,000 characters on
@@ -61,7 +62,7 @@ _ERRORS: Final[Mapping[str, Answer]] = {
 _RELAYED_STATUS: Final = re.compile(r"endpoint returned HTTP error (\d{3})\b")
 
 
-class TeamsSettings(ChannelSettings):
+class TeamsSettings(PeopleSettings):
     """Variables of the channel `teams`."""
 
     model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_TEAMS_")
@@ -82,19 +83,16 @@ class TeamsSettings(ChannelSettings):
         return self.webhook_url is not None
 
 
-class TeamsChannel(HttpChannel):
+class TeamsChannel(HttpChannel, PeopleChannel):
     """Posts each alert to the channel or chat behind one flow."""
 
-    name = "teams"
+    kind = "teams"
     section = TeamsSettings
     burst = 4  # "Transactions per second thresholds", on the page of `_RELAYED_STATUS`
     settings: TeamsSettings
 
-    def __init__(self, settings: TeamsSettings) -> None:
-        super().__init__(settings)
-
-    async def send(self, alert: Alert, *, minimal: bool = False) -> Answer:
-        """Post one message; see `Channel.send`."""
+    async def tell(self, alert: Alert, group: Group | None, *, minimal: bool = False) -> Answer:
+        """Post one message; see `PeopleChannel.tell`."""
         body = minimal_message(alert) if minimal else message(alert)
         return await self.request(self._url, body, {"Content-Type": "application/json; charset=utf-8"})
 

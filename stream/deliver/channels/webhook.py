@@ -76,12 +76,10 @@ class WebhookSettings(ChannelSettings):
 class WebhookChannel(HttpChannel):
     """Posts each alert to one URL."""
 
-    name = "webhook"
+    kind = "webhook"
+    deduplicates = True
     section = WebhookSettings
     settings: WebhookSettings
-
-    def __init__(self, settings: WebhookSettings) -> None:
-        super().__init__(settings)
 
     async def send(self, alert: Alert, *, minimal: bool = False) -> Answer:
         """Post one event; see `Channel.send`. The id of the event and of the webhook is the alert's, always."""

@@ -17,7 +17,7 @@ KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 def test_every_channel_there_is_is_found_by_its_name() -> None:
     assert {"slack": SlackChannel, "stdout": StdoutChannel, "webhook": WebhookChannel}.items() <= CHANNELS.items()
-    assert all(channel.name == name for name, channel in CHANNELS.items())
+    assert all(channel.kind == kind for kind, channel in CHANNELS.items())
 
 
 def test_no_channel_is_on_by_itself() -> None:

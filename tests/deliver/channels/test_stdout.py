@@ -56,7 +56,7 @@ def _close(descriptor: int) -> None:
 
 def _channel(descriptor: int, timeout: float = 5.0) -> StdoutChannel:
     settings = StdoutSettings.model_validate({"TRAILSTREAM_STDOUT": True, "timeout": timeout})
-    return StdoutChannel(settings, descriptor)
+    return StdoutChannel(settings, descriptor=descriptor)
 
 
 async def test_an_alert_is_one_line_of_json(pipe: _Pipe) -> None:
