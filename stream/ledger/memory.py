@@ -1,38 +1,9 @@
-"""What was sent to whom: a channel's name and an alert's id go in, and whether to send it comes out.
-
-At least once, and once where it can be: a claim holds for a short time, an acceptance for as long as CloudTrail may
-deliver the same event again.
-"""
+"""A ledger of this process alone: deliveries in, what became of them out, within bounds of time and number."""
 
 import time
 from collections.abc import Callable
-from typing import Final, Literal, Protocol
 
-Claim = Literal["granted", "sent", "held"]
-"""`granted`: send it; `sent`: it was accepted before; `held`: somebody else is sending it at this moment."""
-
-_REDELIVERY_S: Final = 30 * 86_400.0  # CloudTrail may deliver an event again for 30 days
-_CLAIM_S: Final = 330.0  # longer than the longest request that ChannelSettings.timeout allows
-
-
-class Ledger(Protocol):
-    """Remembers deliveries, for one process or for all replicas.
-
-    None of these raise. One that can't reach its memory answers as if it remembered nothing: an alert told twice is
-    better than one not told.
-    """
-
-    async def sent(self, channel: str, alert_id: str) -> bool:
-        """Whether the channel has accepted the alert."""
-
-    async def claim(self, channel: str, alert_id: str) -> Claim:
-        """Ask to send the alert; a grant lasts until `accepted`, `release`, or some minutes have passed."""
-
-    async def accepted(self, channel: str, alert_id: str) -> None:
-        """Note that the channel has accepted the alert."""
-
-    async def release(self, channel: str, alert_id: str) -> None:
-        """Give a claim back: the alert was not accepted."""
+from stream.ledger.interface import CLAIM_S, REDELIVERY_S, Claim
 
 
 class MemoryLedger:
@@ -47,10 +18,10 @@ class MemoryLedger:
 
     def __init__(
         self,
-        ttl_s: float = _REDELIVERY_S,
+        ttl_s: float = REDELIVERY_S,
         max_entries: int = 100_000,
         *,
-        claim_s: float = _CLAIM_S,
+        claim_s: float = CLAIM_S,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ttl_s = ttl_s
