@@ -4,26 +4,35 @@ https://docs.aws.amazon.com/general/latest/gr/api-error-handling.html and the "E
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import aiohttp
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConfigNotFound,
     ConnectTimeoutError,
     CredentialRetrievalError,
+    EndpointProviderError,
+    InvalidRegionError,
     NoCredentialsError,
+    NoRegionError,
     ParamValidationError,
     PartialCredentialsError,
+    ProfileNotFound,
     ReadTimeoutError,
     SSLError,
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
 
+from stream.deliver.arn import parse_arn
 from stream.deliver.channel import Accepted, Answer, Channel, Down, Rejected, Retry
+from stream.deliver.http import parse_retry_after
 from stream.deliver.rehearsal import api_call
 from stream.settings import ChannelSettings
 
@@ -37,8 +46,10 @@ _UNUSABLE: Final = (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+_MISCONFIGURED: Final = (ConfigNotFound, EndpointProviderError, InvalidRegionError, NoRegionError, ProfileNotFound)
 _UNAUTHORIZED: Final = frozenset(
     {
+        "AuthFailure",
         "ExpiredToken",
         "ExpiredTokenException",
         "IncompleteSignature",
@@ -58,12 +69,27 @@ _FORBIDDEN: Final = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "OptInRequired"}
 )
 _MISSING: Final = frozenset({"NotFound", "NotFoundException", "ResourceNotFoundException", "NoSuchBucket"})
+# These two, and the statuses below, are what botocore's own standard retries go by:
+# https://docs.aws.amazon.com/boto3/latest/guide/retries.html#standard-retry-mode
+_TRANSIENT: Final = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "PriorRequestNotComplete",
+        "ServiceUnavailable",
+        "TransactionInProgressException",
+    }
+)
 _THROTTLED: Final = frozenset(
     {
+        "BandwidthLimitExceeded",
         "LimitExceededException",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
         "SlowDown",
+        "Throttled",
         "ThrottledException",
         "Throttling",
         "ThrottlingException",
@@ -86,6 +112,8 @@ def classify_error(error: BaseException, own: Mapping[str, Answer] | None = None
         return _client_error(error, own or {})
     if isinstance(error, _UNUSABLE):
         return Down("unauthorized")
+    if isinstance(error, _MISCONFIGURED):
+        return Down("other")
     if isinstance(error, SSLError | aiohttp.ClientSSLError):
         return Down("tls")
     if isinstance(error, ParamValidationError):
@@ -107,26 +135,50 @@ def classify_code(code: str, own: Mapping[str, Answer] | None = None) -> Answer 
         return Down("forbidden")
     if code in _MISSING:
         return Down("not_found")
-    return Retry("throttled") if code in _THROTTLED else None
+    if code in _THROTTLED:
+        return Retry("throttled")
+    if code.startswith("RequestTimeout"):
+        return Retry("timeout")
+    return Retry("server_error") if code in _TRANSIENT else None
 
 
 def _client_error(error: ClientError, own: Mapping[str, Answer]) -> Answer:
     response: Mapping[str, Any] = error.response
     code = str(response.get("Error", {}).get("Code", ""))
-    if (answer := classify_code(code, own)) is not None:
-        return answer
-    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    metadata = response.get("ResponseMetadata", {})
+    answer = classify_code(code, own) or _by_status(int(metadata.get("HTTPStatusCode", 0)))
+    if isinstance(answer, Retry) and answer.after_s is None:
+        return Retry(answer.reason, parse_retry_after(metadata.get("HTTPHeaders", {}).get("retry-after"), time.time()))
+    return answer
+
+
+def _by_status(status: int) -> Answer:
+    if status in (401, 403):
+        return Down("unauthorized" if status == 401 else "forbidden")
     if status == 429:
         return Retry("throttled")
+    if status == 408:
+        return Retry("timeout")
     if status >= 500 or not status:
         return Retry("server_error")
-    if status == 403:
-        return Down("forbidden")
     return Rejected("too_large" if status == 413 else "bad_request")
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose credentials the requests are signed with.
+
+    Attributes:
+        account: its id, 12 digits.
+        partition: `aws`, `aws-cn`, `aws-us-gov`, …
+    """
+
+    account: str
+    partition: str
+
+
 class AwsChannel(Channel):
-    """A channel that calls one AWS service, by one client that is made at its first request.
+    """A channel that calls one AWS service, by a client that is made at its first request.
 
     Attributes:
         service: as botocore names it.
@@ -139,8 +191,9 @@ class AwsChannel(Channel):
     def __init__(self, settings: ChannelSettings, *, name: str | None = None, aws: "Aws | None" = None) -> None:
         super().__init__(settings, name=name, aws=aws)
         self._open = AsyncExitStack()
-        self._client: Any = None
+        self._clients: dict[str, Any] = {}
         self._opening = asyncio.Lock()
+        self._caller: Caller | None = None
 
     def region(self) -> str | None:
         """The region that the settings name; `None`: the session's."""
@@ -156,30 +209,62 @@ class AwsChannel(Channel):
         if self.rehearsal is not None:
             self.rehearsal(api_call(self.settings, self.service, operation, parameters))
             return {}
-        try:
-            async with asyncio.timeout(self.settings.timeout):
-                response: Mapping[str, Any] = await getattr(await self.client(), operation)(**parameters)
-        except Exception as error:  # noqa: BLE001 - whatever no request ends in is raised again
-            return classify_error(error, self.errors)
-        return response
+        return await self._request(self.service, operation, parameters)
 
     async def attempt(self, operation: str, **parameters: Any) -> Answer:
         """Make one request whose response says no more than that it was taken; see `call`."""
         response = await self.call(operation, **parameters)
         return response if isinstance(response, Accepted | Retry | Rejected | Down) else Accepted()
 
-    async def client(self) -> Any:
-        """The client. Its own retries are off: the dispatcher has them."""
+    async def look(self, operation: str, **parameters: Any) -> Answer:
+        """Make one request that only reads, to find out whether the service answers.
+
+        That it is forbidden proves nothing: who may send need not be allowed to look.
+        """
+        answer = await self.attempt(operation, **parameters)
+        return Accepted() if answer == Down("forbidden") else answer
+
+    async def caller(self) -> Caller | Answer:
+        """Whose credentials these are, asked of STS once (which needs no permission), or what it means that it failed.
+
+        https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+        """
+        if self._caller is None:
+            response = await self._request("sts", "get_caller_identity", {})
+            if isinstance(response, Accepted | Retry | Rejected | Down):
+                return response
+            arn = parse_arn(str(response.get("Arn", "")))
+            self._caller = Caller(str(response.get("Account", "")), arn.partition if arn else "aws")
+        return self._caller
+
+    async def client(self, service: str | None = None) -> Any:
+        """A client, of the channel's own service unless another is named.
+
+        Its own retries are off: the dispatcher has them.
+        """
+        service = service or self.service
         async with self._opening:
-            if self._client is None:
+            if service not in self._clients:
                 if self._aws is None:
                     raise RuntimeError(f"the channel {self.name} was made without an AWS session")
-                self._client = await self._open.enter_async_context(
-                    self._aws.client(self.service, region=self.region(), connections=self.concurrency, attempts=1)
+                self._clients[service] = await self._open.enter_async_context(
+                    self._aws.client(service, region=self.region(), connections=self.concurrency, attempts=1)
                 )
-            return self._client
+            return self._clients[service]
+
+    def judge(self, error: Exception) -> Answer:
+        """Classify what a request ended in; a service whose codes don't say enough overrides this."""
+        return classify_error(error, self.errors)
 
     async def aclose(self) -> None:
-        """Close the client."""
-        self._client = None
+        """Close the clients."""
+        self._clients.clear()
         await self._open.aclose()
+
+    async def _request(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | Answer:
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                response: Mapping[str, Any] = await getattr(await self.client(service), operation)(**parameters)
+        except Exception as error:  # noqa: BLE001 - whatever no request ends in is raised again
+            return self.judge(error)
+        return response
