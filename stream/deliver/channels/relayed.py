@@ -16,7 +16,11 @@ _MAX_URL: Final = 2000
 _LOOK_ALIKES: Final = str.maketrans({"<": "\u2039", ">": "\u203a", "`": "\u02cb"})
 # A word joiner (U+2060) is not seen, and keeps these from being recognised: mentions, addresses, Markdown's links,
 # templates (`{{DATE(…)}}` of Adaptive Cards and Go, `${…}`).
-_TRIGGERS: Final = re.compile(r"(?i)@(?=channel|here|everyone)|:(?=//)|(?<=www)\.|\](?=[(\[])|\{(?=[{%])|\$(?=\{)")
+_TRIGGERS: Final = re.compile(
+    r"(?i)@(?=channel|here|everyone)|(?<!\bs3):(?=//)|(?<=www)\.|\](?=[(\[])|\{(?=[{%])|\$(?=\{)"
+)
+# Mail programs and chats make links of bare names too: `evil.example`, `help@evil.example`.
+_NAMES: Final = re.compile(r"(?<=[^\W_])\.(?=[^\W\d_]{2})|@(?=[^\W_])")
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:[0-9]+)?")  # no login: `https://aws.amazon.com@evil.example/`
 _STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -43,6 +47,14 @@ def relayed(text: str, limit: int) -> str:
     if len(part) < len(text):
         return shown[: max(limit - len(CUT), 0)] + CUT
     return cut(shown, limit)
+
+
+def unlinked(text: str, limit: int) -> str:
+    """As `relayed`, and without any name of a host or a mailbox that a program would make a link of.
+
+    For what is read; what is to be copied (an ARN, a key) is better `relayed`, for this puts joiners into it.
+    """
+    return cut(_NAMES.sub(lambda found: found[0] + "\u2060", relayed(text, limit)), limit)
 
 
 def web_address(url: str | None) -> str | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.deliver.channels.relayed import Limits, fitting, relayed, web_address
+from stream.deliver.channels.relayed import Limits, fitting, relayed, unlinked, web_address
 from stream.deliver.text import CUT
 from tests.deliver.channels.attacks import ATTACKS, active
 
@@ -51,6 +51,24 @@ def test_limits_hold_and_what_is_cut_says_so(text: str, limit: int) -> None:
     assert len(shown) <= limit
     assert shown.endswith(CUT) or shown == relayed(text, 10_000)
     shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see evil.example/x", "see evil.\u2060example/x"),
+        ("help@evil.co.uk", "help@\u2060evil.\u2060co.\u2060uk"),
+        ("https://evil.example", "https:\u2060//evil.\u2060example"),
+        ("Boto3/1.34.2 from 198.51.100.7. It ends.", "Boto3/1.34.2 from 198.51.100.7. It ends."),
+    ],
+)
+def test_names_of_hosts_and_mailboxes_can_be_kept_from_becoming_links(text: str, shown: str) -> None:
+    assert unlinked(text, 50) == shown
+
+
+def test_limits_hold_for_names_that_are_kept_from_becoming_links() -> None:
+    assert unlinked("a.bc" * 10, 21) == "a.\u2060bca.\u2060bca.\u2060b" + CUT
+    assert unlinked(ATTACKS["long"], 50) == relayed(ATTACKS["long"], 50)
 
 
 def test_a_text_that_shrinks_says_that_its_end_was_not_looked_at() -> None:
