@@ -1,7 +1,7 @@
 """A record in, its alerts out: one for each rule that matches, judged and put in words. Raises for no JSON object."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,10 @@ class _Case:
     log_file: LogFile | None
 
 
+def _nameless(_: str) -> None:
+    """Of no account a name is known."""
+
+
 class Detector:
     """Judges records by a rule set. Holds no state, and may be used from several threads."""
 
@@ -43,6 +47,7 @@ class Detector:
         buckets: Sequence[str],
         log_buckets: Sequence[str],
         guarding_tags: Sequence[str] = GUARDING_TAGS,
+        account_name: Callable[[str], str | None] = _nameless,
     ) -> None:
         """Take the rules and what is known of the surroundings.
 
@@ -51,11 +56,13 @@ class Detector:
             buckets: globs of the buckets that are read.
             log_buckets: globs of the buckets that trails may log to; empty: see `own_path`.
             guarding_tags: globs of tag keys that policies make conditions of.
+            account_name: the name of an account by its id, `None` if none is known; asked for each record that matches.
         """
         self.rules = rules
         self._buckets = tuple(buckets)
         self._log_buckets = tuple(log_buckets)
         self._guarding_tags = tuple(guarding_tags)
+        self._account_name = account_name
 
     def alerts(
         self,
@@ -83,7 +90,7 @@ class Detector:
         self, record: dict[str, Any], provenance: Provenance, log_file: LogFile | None, topic_arn: str | None
     ) -> _Case:
         verdict = verdict_of(record)
-        event = _event(record, verdict)
+        event = _event(record, verdict, self._account_name)
         operation = operation_of(record)
         impact = None
         if operation is not None:
@@ -123,15 +130,16 @@ def _account(record: Mapping[str, Any]) -> str:
     return text_at(record, "recipientAccountId") or text_at(record, "userIdentity", "accountId") or ""
 
 
-def _event(record: Mapping[str, Any], verdict: Verdict) -> Event:
+def _event(record: Mapping[str, Any], verdict: Verdict, account_name: Callable[[str], str | None]) -> Event:
+    account_id = _account(record)
     return Event(
         id=text_at(record, "eventID") or "",
         name=text_at(record, "eventName") or "",
         source=text_at(record, "eventSource") or "",
         time=text_at(record, "eventTime") or "",
         region=text_at(record, "awsRegion") or "",
-        account_id=_account(record),
-        account_name=None,
+        account_id=account_id,
+        account_name=account_name(account_id),
         type=text_at(record, "eventType") or "",
         outcome=verdict.outcome,
         error_code=verdict.error_code,

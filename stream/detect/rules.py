@@ -6,22 +6,24 @@ A rule that can't be used to the letter is refused, with its file and the reason
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
-
-import yaml
-from sigma.rule import SigmaYAMLLoader
 
 from stream.alert import RuleInfo
 from stream.decode.literals import Literal
+from stream.detect.documents import documents, files, is_test, mapping, one_line, read
+from stream.detect.placeholders import Placeholders
 from stream.detect.sigma import Matches, compile_rule
 from stream.errors import ConfigError
 
 CUSTOM: Final = "custom"
 """The pack of the rules that `TRAILSTREAM_RULES` names."""
 
-_SUFFIXES: Final = (".yml", ".yaml")
-_REASON_CHARACTERS: Final = 300
+_VARIABLE: Final = "TRAILSTREAM_RULES"
+_PACKS: Final = "TRAILSTREAM_PACKS"
+_SUFFIX: Final = ".yml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Rule:
         source: the file that it was read from.
         literals: a record that matches has at least one of these in its JSON; `None` (unindexed): any record may match.
         condition: its test, for JSON objects only; callers want `matches`.
+        name: Sigma's other way to refer to it, beside its id; `None` if it has none.
     """
 
     info: RuleInfo
@@ -41,10 +44,30 @@ class Rule:
     source: str
     literals: frozenset[Literal] | None
     condition: Matches
+    name: str | None = None
 
     def matches(self, record: Any) -> bool:
         """Whether the rule matches; whatever the record is, this does not raise."""
         return isinstance(record, Mapping) and self.condition(record)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A rule that was left out, or a file of rules.
+
+    Attributes:
+        variable: the one that names it or its pack.
+        source: the file.
+        reason: why, a clause of one line without a full stop.
+    """
+
+    variable: str
+    source: str
+    reason: str
+
+    def __str__(self) -> str:
+        """One sentence with all of it."""
+        return f"{self.variable}: {self.source}: {self.reason}."
 
 
 class RuleSet:
@@ -52,44 +75,52 @@ class RuleSet:
 
     Attributes:
         literals: of all rules together; `None` as soon as one of them is unindexed.
-        refused: of each rule that was left out, one sentence with the variable, the file and the reason.
+        refused: the rules that were left out.
     """
 
-    def __init__(self, rules: Iterable[Rule], refused: Iterable[str] = ()) -> None:
+    def __init__(self, rules: Iterable[Rule], refused: Iterable[Refused] = ()) -> None:
         self.rules = tuple(rules)
         self.refused = tuple(refused)
         self.literals = _union(self.rules)
 
     @classmethod
-    def load(cls, packs: Sequence[str], paths: Sequence[str], *, strict: bool = True) -> "RuleSet":
+    def load(
+        cls,
+        packs: Sequence[str],
+        paths: Sequence[str],
+        *,
+        strict: bool = True,
+        placeholders: Placeholders = MappingProxyType({}),
+    ) -> "RuleSet":
         """Read built-in packs by name, and files or folders (`*.yml`, `*.yaml`) of more rules.
 
         Args:
-            packs: names of built-in packs.
+            packs: names of built-in packs; these are always strict.
             paths: files and folders.
             strict: one bad rule among the paths refuses all; otherwise only it is left out, and named in `refused`.
+            placeholders: values for the modifier `expand`.
 
         Raises:
             ConfigError: names the variable, the file and the reason. Not strict: a pack or path does not exist, a
                 folder has no file for rules, or no rule is left.
         """
-        read: list[Rule | ConfigError] = [rule for pack in dict.fromkeys(packs) for rule in _pack(pack)]
-        for file in dict.fromkeys(file for path in paths for file in _files(path)):
-            read += _custom(file)
+        read: list[Rule | Refused] = [rule for pack in dict.fromkeys(packs) for rule in _pack(pack)]
+        for file in dict.fromkeys(file for path in paths for file in files(path, variable=_VARIABLE, kind="rule")):
+            read += _custom(file, placeholders)
         rules: dict[str, Rule] = {}
-        refused: list[ConfigError] = []
+        refused: list[Refused] = []
         for one in read:
-            if isinstance(one, ConfigError):
+            if isinstance(one, Refused):
                 refused.append(one)
             elif (first := rules.setdefault(one.info.id, one)) is not one:
                 # Their alerts would pass for one another's duplicates.
                 reason = f"{first.source} has the id {one.info.id} too"
-                refused.append(ConfigError(f"TRAILSTREAM_RULES: {one.source}: {reason}."))
-        if refused and (strict or not rules):
-            raise refused[0]
+                refused.append(Refused(_PACKS if one.pack != CUSTOM else _VARIABLE, one.source, reason))
+        if refused and (strict or not rules or refused[0].variable == _PACKS):
+            raise ConfigError(str(refused[0]))
         if not rules:
             raise ConfigError("TRAILSTREAM_PACKS and TRAILSTREAM_RULES name no rule: nothing would ever be detected.")
-        return cls(rules.values(), map(str, refused))
+        return cls(rules.values(), refused)
 
     def match(self, record: Any) -> list[Rule]:
         """The rules that match a record; none, and no error, if it is no JSON object."""
@@ -98,8 +129,18 @@ class RuleSet:
 
 def packs() -> tuple[str, ...]:
     """The names of the built-in packs."""
-    folder = resources.files("stream.detect") / "packs"
-    return tuple(sorted(file.name.removesuffix(".yml") for file in folder.iterdir() if file.name.endswith(".yml")))
+    names = (file.name for file in _folder().iterdir())
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX) and not is_test(name)))
+
+
+def pack_text(name: str) -> str:
+    """The YAML of a built-in pack's rules, or of their tests: `ct-013`, `ct-013.test`; empty if there is none."""
+    file = _folder() / f"{name}{_SUFFIX}"
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+def _folder() -> Traversable:
+    return resources.files("stream.detect") / "packs"
 
 
 def _union(rules: Iterable[Rule]) -> frozenset[Literal] | None:
@@ -113,82 +154,33 @@ def _union(rules: Iterable[Rule]) -> frozenset[Literal] | None:
 
 def _pack(name: str) -> Iterator[Rule]:
     if name not in packs():
-        raise ConfigError(f"TRAILSTREAM_PACKS: there is no pack {name!r}; there are: {', '.join(packs())}.")
-    file = resources.files("stream.detect") / "packs" / f"{name}.yml"
-    for rule in _rules(file.read_text(encoding="utf-8"), pack=name, source=file.name, variable="TRAILSTREAM_PACKS"):
-        if isinstance(rule, ConfigError):
-            raise rule
+        raise ConfigError(f"{_PACKS}: there is no pack {name!r}; there are: {', '.join(packs())}.")
+    for rule in _rules(pack_text(name), pack=name, source=f"{name}{_SUFFIX}", variable=_PACKS, placeholders={}):
+        if isinstance(rule, Refused):
+            raise ConfigError(str(rule))
         yield rule
 
 
-def _custom(file: Path) -> Iterator[Rule | ConfigError]:
+def _custom(file: Path, placeholders: Placeholders) -> Iterator[Rule | Refused]:
     try:
-        text = _read(file)
+        text = read(file)
     except ConfigError as error:
-        yield error
+        yield Refused(_VARIABLE, str(file), one_line(error))
     else:
-        yield from _rules(text, pack=CUSTOM, source=str(file), variable="TRAILSTREAM_RULES")
+        yield from _rules(text, pack=CUSTOM, source=str(file), variable=_VARIABLE, placeholders=placeholders)
 
 
-def _files(path: str) -> list[Path]:
-    root = Path(path).expanduser()
-    try:
-        if not root.is_dir():
-            return [root.resolve(strict=True)]
-        # Hidden folders are left out, and what is reached twice counts once: a mounted ConfigMap keeps its files in a
-        # folder `..2025_01_01` that links beside it lead to.
-        found = [
-            file.resolve(strict=True)
-            for file in sorted(root.rglob("*"))
-            if file.suffix in _SUFFIXES
-            and not any(part.startswith(".") for part in file.relative_to(root).parts)
-            and not file.is_dir()
-        ]
-    except OSError as error:
-        raise ConfigError(f"TRAILSTREAM_RULES: can't read {path}: {error.strerror or type(error).__name__}.") from error
-    if not found:
-        raise ConfigError(f"TRAILSTREAM_RULES: the folder {path} holds no rule (*.yml, *.yaml).")
-    return found
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"TRAILSTREAM_RULES: {file}: it is not UTF-8 text.") from error
-    except OSError as error:
-        raise ConfigError(f"TRAILSTREAM_RULES: can't read {file}: {error.strerror or type(error).__name__}.") from error
-
-
-def _rules(text: str, *, pack: str, source: str, variable: str) -> Iterator[Rule | ConfigError]:
+def _rules(text: str, *, pack: str, source: str, variable: str, placeholders: Placeholders) -> Iterator[Rule | Refused]:
     """The rules of a file, and in the place of each that is refused, why."""
-
-    def refusal(error: ConfigError) -> ConfigError:
-        reason = " ".join(str(error).split())[:_REASON_CHARACTERS]
-        return ConfigError(f"{variable}: {source}: {reason}.")
-
     try:
-        documents = _documents(text)
+        found = documents(text, kind="rule")
     except ConfigError as error:
-        yield refusal(error)
+        yield Refused(variable, source, one_line(error))
         return
-    for document in documents:
+    for document in found:
         try:
-            if not isinstance(document, Mapping):
-                raise ConfigError("it is not a Sigma rule, which is a mapping")
-            info, compiled = compile_rule(document)
+            info, compiled = compile_rule(mapping(document, kind="rule"), placeholders)
         except ConfigError as error:
-            yield refusal(error)
+            yield Refused(variable, source, one_line(error))
         else:
-            yield Rule(info, pack, source, compiled.literals, compiled.matches)
-
-
-def _documents(text: str) -> list[Any]:
-    try:
-        documents = list(yaml.load_all(text, Loader=SigmaYAMLLoader))  # pySigma's own, a safe loader
-    except (yaml.YAMLError, RecursionError, TypeError, ValueError) as error:
-        raise ConfigError(f"it is not YAML: {error}") from error
-    documents = [document for document in documents if document is not None]
-    if not documents:
-        raise ConfigError("it holds no rule")
-    return documents
+            yield Rule(info, pack, source, compiled.literals, compiled.matches, document.get("name"))

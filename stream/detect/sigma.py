@@ -1,10 +1,12 @@
 """Compiles Sigma: a rule document (parsed by pySigma) in, a test of records and the prefilter's literals out.
 
-Understood is every modifier of the specification but `expand`, under any condition. Whatever else a rule asks for is
-refused, never read as something milder.
+Understood is every modifier of the specification, under any condition. Whatever else a rule asks for is refused, never
+read as something milder.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Final
 
 from sigma.conditions import (
@@ -16,16 +18,17 @@ from sigma.conditions import (
 )
 from sigma.exceptions import SigmaError
 from sigma.modifiers import modifier_mapping, reverse_modifier_mapping
-from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaRule
+from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections, SigmaRule
 from sigma.types import SigmaCasedString, SigmaRegularExpression, SigmaString, SigmaType
 
 from stream.alert import RuleInfo
 from stream.detect.leaves import Compiled, Matches, any_of, expanded, field_values, keywords
 from stream.detect.modifiers import anchored
+from stream.detect.placeholders import Placeholders, filled
 from stream.errors import ConfigError
 from stream.severity import SEVERITIES, Severity
 
-__all__ = ["Compiled", "Matches", "compile_rule"]
+__all__ = ["Compiled", "Matches", "compile_detections", "compile_rule", "parse_rule", "parsing"]
 
 _MODIFIERS: Final = frozenset(
     modifier_mapping[name]
@@ -35,27 +38,65 @@ _MODIFIERS: Final = frozenset(
         *("minute", "hour", "day", "week", "month", "year"),
     )
 )
-"""What the specification (appendix of modifiers, version 2.1.0) lists. There `utf16le` is `wide` too, which pySigma has
-only under the second name."""
+"""What the specification (appendix of modifiers, version 2.1.0) lists, save `expand` and `utf16le`, which are gone by
+then: see `stream.detect.placeholders`."""
 _DEFAULT_LEVEL: Final[Severity] = "medium"
 
 
-def compile_rule(document: Mapping[str, Any]) -> tuple[RuleInfo, Compiled]:
+def compile_rule(
+    document: Mapping[str, Any], placeholders: Placeholders = MappingProxyType({})
+) -> tuple[RuleInfo, Compiled]:
     """Compile one Sigma rule.
+
+    Args:
+        document: the rule.
+        placeholders: values for the modifier `expand`.
 
     Raises:
         ConfigError: it is no Sigma rule, is not for CloudTrail, or needs what is not understood here; says which.
     """
+    rule = parse_rule(document, placeholders)
+    with parsing():
+        return _info(rule), compile_detections(rule.detection)
+
+
+def parse_rule(document: Mapping[str, Any], placeholders: Placeholders = MappingProxyType({})) -> SigmaRule:
+    """A rule as pySigma understands it, its placeholders filled in.
+
+    Raises:
+        ConfigError: see `compile_rule`; not everything is looked at.
+    """
     for kind in ("action", "correlation", "filter"):
         if kind in document:
             raise ConfigError(f"it is not a plain rule (it has {kind!r}), which is not supported")
-    try:
-        rule = SigmaRule.from_dict(dict(document))
+    with parsing():
+        searches = {"detection": filled(document["detection"], placeholders)} if "detection" in document else {}
+        rule = SigmaRule.from_dict({**document, **searches})
         _check(rule)
-        for item in _all_items(rule):
-            _anchor(item)
-        conditions = [condition.parsed for condition in rule.detection.parsed_condition]
-        return _info(rule), any_of([_compile(condition) for condition in conditions])
+    return rule
+
+
+def compile_detections(detections: SigmaDetections) -> Compiled:
+    """Compile the searches of a document and the condition over them; to be done once, within `parsing`.
+
+    Raises:
+        ConfigError: they need what is not understood here; says what.
+    """
+    if "timeframe" in detections.detections:
+        raise ConfigError("it needs a timeframe, which is not supported")
+    items = list(_all_items(detections))
+    for item in items:
+        _check_item(item)
+    for item in items:
+        _anchor(item)
+    return any_of([_compile(condition.parsed) for condition in detections.parsed_condition])
+
+
+@contextmanager
+def parsing() -> Iterator[None]:
+    """What pySigma makes of a document that it can't use, as a `ConfigError`."""
+    try:
+        yield
     except SigmaError as error:
         raise ConfigError(f"pySigma refuses it: {error}") from error
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
@@ -83,14 +124,10 @@ def _check(rule: SigmaRule) -> None:
         raise ConfigError(f"its logsource is not product aws, service cloudtrail (it is: {given})")
     if rule.id is None:
         raise ConfigError("it has no id (a UUID), by which its alerts could be told apart")
-    if "timeframe" in rule.detection.detections:
-        raise ConfigError("it needs a timeframe, which is not supported")
-    for item in _all_items(rule):
-        _check_item(item)
 
 
-def _all_items(rule: SigmaRule) -> Iterator[SigmaDetectionItem]:
-    for detection in rule.detection.detections.values():
+def _all_items(detections: SigmaDetections) -> Iterator[SigmaDetectionItem]:
+    for detection in detections.detections.values():
         yield from _items(detection)
 
 
@@ -106,8 +143,6 @@ def _check_item(item: SigmaDetectionItem) -> None:
     place = "a list of keywords" if item.field is None else f"its field {item.field}"
     for modifier in item.modifiers:
         name = reverse_modifier_mapping.get(modifier.__name__, modifier.__name__)
-        if name == "expand":
-            raise ConfigError(f"{place} has the modifier 'expand', whose placeholders no setting fills in here")
         if modifier not in _MODIFIERS:
             raise ConfigError(f"{place} has the modifier {name!r}, which is not supported")
     if not item.value:

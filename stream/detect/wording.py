@@ -16,6 +16,7 @@ from stream.json_value import shown
 TITLE_CHARACTERS: Final = 200
 SUMMARY_CHARACTERS: Final = 600
 _PLACE_CHARACTERS: Final = 32
+_NAME_CHARACTERS: Final = 100
 _REASON_CHARACTERS: Final = 100
 
 
@@ -28,14 +29,16 @@ def title(event: Event, *, headline: str, attempt: str, target: str | None) -> s
         attempt: of a call that did not succeed: what was tried.
         target: what to call what it was aimed at, if that is known.
     """
-    place = f"in account {_place(event.account_id)} ({_place(event.region)})"
+    name = shown(event.account_name, _PLACE_CHARACTERS) if event.account_name else ""
+    account, region = _place(event.account_id), _place(event.region)
+    place = f"in account {name} ({account}, {region})" if name else f"in account {account} ({region})"
     what = headline if event.outcome == "success" else f"Attempt {event.outcome}: {attempt}"
     return shown(f"{what}: {target} {place}" if target else f"{what} {place}", TITLE_CHARACTERS)
 
 
 def impact_summary(impact: Impact, event: Event, actor: Actor, verdict: Verdict, notes: Sequence[str]) -> str:
     """Who did what, and what it means."""
-    who, where = described(actor), f"in account {_place(event.account_id)}"
+    who, where = described(actor), f"in account {_account(event)}"
     reason = shown(verdict.reason, _REASON_CHARACTERS)
     if verdict.outcome == "success":
         told = f"{who} {impact.deed} {impact.target.words} {where}: {impact.meaning}."
@@ -58,7 +61,7 @@ def rule_summary(rule_title: str, event: Event, actor: Actor, verdict: Verdict, 
         "failed": f", which failed{' (' + reason + ')' if reason else ''}; nothing changed",
     }[verdict.outcome]
     called = "called" if verdict.outcome == "success" else "tried to call"
-    told = f"{described(actor)} {called} {call} in account {_place(event.account_id)}{became}."
+    told = f"{described(actor)} {called} {call} in account {_account(event)}{became}."
     return _with_notes(f"{told[:-1]} (rule: {shown(rule_title, 100)}).", notes)
 
 
@@ -73,6 +76,11 @@ def _with_notes(told: str, notes: Sequence[str]) -> str:
     if not tail:
         return shown(told, SUMMARY_CHARACTERS)
     return f"{shown(told, SUMMARY_CHARACTERS - len(tail) - 1)} {tail}"
+
+
+def _account(event: Event) -> str:
+    name = shown(event.account_name, _NAME_CHARACTERS) if event.account_name else ""
+    return f"{name} ({_place(event.account_id)})" if name else _place(event.account_id)
 
 
 def _place(text: str) -> str:

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from tests.detect.records import ACCOUNT, DENIED_BY_SCP, OTHER_ACCOUNT, ROLE, alert_of, record
+from stream.detect.detector import Detector
+from tests.detect.records import ACCOUNT, CT_013, DENIED_BY_SCP, OTHER_ACCOUNT, ROLE, alert_of, record
 
 LONG = "x" * 10_000
 
@@ -94,3 +95,17 @@ def test_a_place_that_nobody_names_is_said_to_be_unknown() -> None:
     one = record("StopLogging", {"name": "main"}, awsRegion=None, recipientAccountId=None, userIdentity=None)
 
     assert alert_of(one).title.endswith("in account unknown (unknown)")
+
+
+def test_the_account_is_called_by_its_name_where_that_is_known() -> None:
+    names = {ACCOUNT: "prod"}
+    changed = record("StopLogging", {"name": "main"})
+    other = record("StopLogging", {"name": "main"}, recipientAccountId=OTHER_ACCOUNT)
+    detector = Detector(CT_013, buckets=["*"], log_buckets=[], account_name=names.get)
+    (alert,), (nameless,) = (detector.alerts(one, provenance="inline", log_file=None) for one in (changed, other))
+
+    assert alert.event.account_name == "prod"
+    assert alert.title == f"CloudTrail logging stopped: trail main in account prod ({ACCOUNT}, us-east-1)"
+    assert f"stopped trail main in account prod ({ACCOUNT}): recording is now off" in alert.summary
+    assert nameless.event.account_name is None
+    assert f"in account {OTHER_ACCOUNT} (us-east-1)" in nameless.title
