@@ -1,15 +1,21 @@
-"""The whole configuration: the environment in, the program's settings and every channel's out, or all its faults.
+"""The whole configuration: the environment in; settings, channels and routes to them out, or all its faults.
 
 Everything that starts from the environment (`run`, `scan`, `check`, `env`) starts here, so that a variable means
 the same to each.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from stream import environment
+from stream.deliver.instances import Instance, fallback_faults
+from stream.deliver.routes import Routes
 from stream.errors import ConfigError
 from stream.settings import ChannelSettings, Section, Settings
+
+if TYPE_CHECKING:
+    from stream.deliver.routes_file import RoutesRead
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +24,19 @@ class Configuration:
 
     Attributes:
         sections: one instance of each section, `Settings` among them; a channel that is off has one too.
+        instances: the channels that are on: those of variables, then those of the file of routes.
+        routes: which alert goes to which of them.
     """
 
     settings: Settings
     sections: dict[type[Section], Section]
+    instances: tuple[Instance, ...]
+    routes: Routes
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:
-        """The sections of the channels that are on."""
-        return _channels_on(self.sections)
+        """The settings of the channels that are on."""
+        return tuple(instance.settings for instance in self.instances)
 
 
 def known_sections() -> tuple[type[Section], ...]:
@@ -46,25 +56,41 @@ def load(*, need_queue: bool, need_channel: bool) -> Configuration:
     Raises:
         ConfigError: one line for each fault; never a secret.
     """
-    known = known_sections()
-    loaded, faults = environment.read(known)
+    from stream.deliver.channels import CHANNELS, switched_on
+
+    loaded, faults = environment.read(known_sections())
+    settings = loaded.get(Settings)
+    # Channels whose variables are at fault may have been meant to be on.
+    unreadable = {kind for kind, channel in CHANNELS.items() if channel.section not in loaded}
+    on = switched_on(loaded)
+    try:
+        named = _read_routes(settings, on, unreadable)
+    except ConfigError as error:
+        named = None
+        faults.extend(str(error).splitlines())
     if need_queue:
-        faults.extend(_missing_queue(loaded.get(Settings)))
-    # A channel whose variables are at fault may be the one that was meant to be on.
-    readable = all(section in loaded for section in known if issubclass(section, ChannelSettings))
-    if need_channel and readable and not _channels_on(loaded):
+        faults.extend(_missing_queue(settings))
+    instances = (*on, *(named.instances if named else ()))
+    if named is not None:
+        faults.extend(fallback_faults(instances, unreadable))
+    if need_channel and not instances and not unreadable and named is not None:
         faults.append(
             "no channel is on, so nobody would be told. Set one's address: TRAILSTREAM_STDOUT=true writes alerts "
             "to standard output as JSON lines; `trailstream channels` lists all of them."
         )
-    settings = loaded.get(Settings)
-    if faults or not isinstance(settings, Settings):
+    if faults or named is None or not isinstance(settings, Settings):
         raise ConfigError("\n".join(faults))
-    return Configuration(settings, loaded)
+    routes = Routes.of(instances, min_severity=settings.min_severity, routes=named.routes, default=named.default)
+    return Configuration(settings, loaded, instances, routes)
 
 
-def _channels_on(sections: Mapping[type[Section], Section]) -> tuple[ChannelSettings, ...]:
-    return tuple(section for section in sections.values() if isinstance(section, ChannelSettings) and section.enabled)
+def _read_routes(settings: Section | None, on: Sequence[Instance], unreadable: Collection[str]) -> "RoutesRead | None":
+    """What the file of routes says, if there is one; `None`: nobody knows which file that is."""
+    from stream.deliver.routes_file import VARIABLE, RoutesRead, load_routes
+
+    if not isinstance(settings, Settings):
+        return None if VARIABLE in environment.our_variables() else RoutesRead()
+    return load_routes(settings.routes, on, unreadable) if settings.routes else RoutesRead()
 
 
 def _missing_queue(settings: Section | None) -> Iterator[str]:

@@ -9,9 +9,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -75,6 +75,17 @@ class Section(BaseSettings):
             faults += [fault for name, fault in explain(type(self), error) if name not in named]
         if faults:
             raise ConfigError("\n".join(faults))
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Make one of these values alone, by field, whatever the environment holds.
+
+        Raises:
+            ValidationError: pydantic's own; `faults_by_field` tells what is wrong without the secrets.
+        """
+        section = cls.__new__(cls)
+        BaseModel.__init__(section, **values)
+        return section
 
     @classmethod
     def settings_customise_sources(
@@ -146,15 +157,25 @@ def _secrets_from_files(section: type[Section]) -> tuple[dict[str, Any], list[st
             faults.append(f"{name}_FILE: {name} is set as well; keep one of them")
             continue
         try:
-            secret = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError, ValueError) as error:
-            faults.append(f"{name}_FILE: can't read the secret from {path!r}: {_cause(error)}")
-            continue
-        if secret:
-            secrets[field] = secret
-        else:
-            faults.append(f"{name}_FILE: the file {path!r} is empty")
+            secrets[field] = read_secret(path)
+        except ValueError as error:
+            faults.append(f"{name}_FILE: {error}")
     return secrets, faults
+
+
+def read_secret(path: str) -> str:
+    """The secret that a file holds, without the white space around it.
+
+    Raises:
+        ValueError: it can't be read, or is empty; says so in a clause.
+    """
+    try:
+        secret = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise ValueError(f"can't read the secret from {path!r}: {_cause(error)}") from None
+    if not secret:
+        raise ValueError(f"the file {path!r} is empty")
+    return secret
 
 
 def _cause(error: Exception) -> str:

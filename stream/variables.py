@@ -77,12 +77,18 @@ def describe(sections: Iterable[type[BaseSettings]], environ: Mapping[str, str])
 
 def explain(section: type[BaseSettings], error: ValidationError) -> Iterator[tuple[str, str]]:
     """For each fault, the variable (empty where several are at fault together) and the line that tells of it."""
+    for field, text in faults_by_field(section, error):
+        name = variable_name(section, field) if field else ""
+        yield name, f"{name}: {text}" if name else text
+
+
+def faults_by_field(section: type[BaseSettings], error: ValidationError) -> Iterator[tuple[str, str]]:
+    """For each fault, the field (empty where several are at fault together) and what is wrong with its value."""
     for fault in error.errors(include_url=False):
         located = str(fault["loc"][0]).lower() if fault["loc"] else ""
         for field, info in section.model_fields.items():
             if located and located in (field, (info.alias or "").lower()):
-                name = variable_name(section, field)
-                yield name, f"{name}: {_allowed(info, fault)}{_shown(info, fault)}"
+                yield field, f"{_allowed(info, fault)}{_shown(info, fault)}"
                 break
         else:  # a validator of the whole section names its variables itself
             yield "", fault["msg"].removeprefix("Value error, ")

@@ -6,7 +6,7 @@ A channel owns no retry loop, no queue and no memory; the dispatcher has all of 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from stream.alert import Alert
 from stream.deliver.group import Group
@@ -33,11 +33,16 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Not now: the same request may succeed later, after `after_s` seconds at the earliest if the service said so."""
+    """Not now: the same request may succeed later, after `after_s` seconds at the earliest if the service said so.
+
+    Attributes:
+        partial: others have been told, by the same service: it is no sign of an outage.
+    """
 
     outcome: ClassVar[str] = "retry"
     reason: RetryReason
     after_s: float | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +77,17 @@ class Channel(ABC):
         kind: as in the variables' names, in lower case.
         name: a metric label, and what the ledger knows it by.
         section: the class of its settings.
+        example: fields and values of settings that would switch it on, for `trailstream channels show` where it is off.
         deduplicates: the service itself drops or joins an alert that it has had before.
         concurrency: requests at once.
         burst: requests that may go at once after a pause, before `settings.rate` spaces them out.
         rehearsal: where set, each request is written to it, without its secrets, and none is made.
+        reload: reads its settings again from where they came, secrets' files included; raises `ConfigError`.
     """
 
     kind: ClassVar[str]
     section: ClassVar[type[ChannelSettings]]
+    example: ClassVar[tuple[tuple[str, Any], ...]] = ()
     deduplicates: ClassVar[bool] = False
     concurrency: ClassVar[int] = 8
     burst: ClassVar[int] = 1
@@ -89,6 +97,7 @@ class Channel(ABC):
         self.settings = settings
         self.name = name or self.kind
         self.rehearsal: Rehearsal | None = None
+        self.reload: Callable[[], ChannelSettings] = type(settings)
         self._aws = aws
 
     @abstractmethod
@@ -110,7 +119,7 @@ class Channel(ABC):
         Raises:
             ConfigError: they can't be read; those read before stay in use.
         """
-        settings = type(self.settings)()
+        settings = self.reload()
         if not settings.enabled:
             raise ConfigError(f"the channel {self.name} is not set any more")
         self.settings = settings

@@ -10,8 +10,8 @@ from tests.receiver import Receiver
 
 async def check(*, send_test_alert: bool) -> Outcome:
     """The outcome for the one channel that is on."""
-    sections = load(need_queue=False, need_channel=True).sections
-    (outcome,) = [found async for found in check_channels(sections, send_test_alert=send_test_alert)]
+    instances = load(need_queue=False, need_channel=True).instances
+    (outcome,) = [found async for found in check_channels(instances, send_test_alert=send_test_alert)]
     assert outcome.check == "channel webhook"
     assert outcome.status == "ok" or outcome.fix
     return outcome

@@ -1,12 +1,13 @@
 """The channels: every module of this folder that defines a `Channel` adds it, and its settings, by being here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from inspect import isabstract
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Final
 
 from stream.deliver.channel import Channel
+from stream.deliver.instances import Instance
 from stream.settings import ChannelSettings, Section
 
 if TYPE_CHECKING:
@@ -31,16 +32,34 @@ def channel_sections() -> tuple[type[ChannelSettings], ...]:
     return tuple(channel.section for channel in CHANNELS.values())
 
 
-def build(sections: Mapping[type[Section], Section], aws: "Aws | None" = None) -> list[Channel]:
-    """The channels whose settings switch them on, from what `stream.environment.load` returned.
+def switched_on(sections: Mapping[type[Section], Section]) -> list[Instance]:
+    """The channels that variables switch on, named by their kinds.
 
     Args:
-        sections: the settings.
+        sections: what `stream.environment.load` or `read` returned.
+    """
+    return [
+        Instance(kind, kind, settings, reload=channel.section)
+        for kind, channel in CHANNELS.items()
+        if isinstance(settings := sections.get(channel.section), ChannelSettings) and settings.enabled
+    ]
+
+
+def make(instances: Iterable[Instance], aws: "Aws | None" = None) -> list[Channel]:
+    """Channels that can be sent to.
+
+    Args:
+        instances: those that are on.
         aws: the process's AWS session, for the channels that need one.
     """
     channels = []
-    for channel in CHANNELS.values():
-        settings = sections[channel.section]
-        if isinstance(settings, ChannelSettings) and settings.enabled:
-            channels.append(channel(settings, aws=aws))
+    for instance in instances:
+        channel = CHANNELS[instance.kind](instance.settings, name=instance.name, aws=aws)
+        channel.reload = instance.reload
+        channels.append(channel)
     return channels
+
+
+def build(sections: Mapping[type[Section], Section], aws: "Aws | None" = None) -> list[Channel]:
+    """The channels that variables switch on; see `switched_on` and `make`."""
+    return make(switched_on(sections), aws)
