@@ -42,13 +42,15 @@ class CircuitBreaker:
             return -math.inf
         return self._probe_at if self.state == "open" else math.inf
 
-    def enter(self) -> None:
-        """Count a request that goes now; the first one after an open period is the probe."""
-        if self.state == "open":
-            self.state = "half_open"
+    def enter(self) -> bool:
+        """Count a request that goes now; whether it is the probe, the first one after an open period."""
+        if self.state != "open":
+            return False
+        self.state = "half_open"
+        return True
 
     def abandon(self) -> None:
-        """Take back a request that was let through and then not made."""
+        """Take back the probe, which was let through and then not made."""
         if self.state == "half_open":
             self.state = "open"
 

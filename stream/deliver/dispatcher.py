@@ -5,7 +5,7 @@ Every channel has an outbox of its own, so one that is out of order holds its ow
 
 import asyncio
 from collections.abc import Iterable
-from typing import Self
+from typing import Final, Self
 
 import structlog
 
@@ -13,13 +13,17 @@ from stream.alert import Alert
 from stream.deliver.channel import Channel
 from stream.deliver.clock import Clock, SystemClock
 from stream.deliver.delivery import Outcome
+from stream.deliver.outages import Outages
 from stream.deliver.outbox import Outbox
+from stream.deliver.routes import Routes
 from stream.errors import TrailstreamError
 from stream.ledger import Ledger
 from stream.metrics import Metrics
-from stream.severity import SEVERITIES, Severity
 
 log = structlog.get_logger()
+
+
+_DELIVERED: Final = ("accepted", "duplicate")
 
 
 class DeliveryFailed(TrailstreamError):
@@ -45,8 +49,9 @@ class Dispatcher:
         channels: those that are on.
         ledger: what was sent before.
         metrics: where deliveries are counted.
-        min_severity: mildest severity delivered, unless a channel's own settings say otherwise.
+        routes: says which alert goes to which of them.
         max_pending_alerts: alerts in delivery at which `room` makes its callers wait.
+        max_event_age_s: channels that people read are told of what happened earlier in digests; 0: as of the rest.
         clock: tells the time.
     """
 
@@ -56,13 +61,20 @@ class Dispatcher:
         ledger: Ledger,
         metrics: Metrics,
         *,
-        min_severity: Severity,
+        routes: Routes,
         max_pending_alerts: int,
+        max_event_age_s: float = 0.0,
         clock: Clock | None = None,
     ) -> None:
-        clock = clock or SystemClock()
-        self._outboxes = [Outbox(channel, ledger, metrics, clock) for channel in channels]
-        self._min_severity = min_severity
+        self._clock = clock or SystemClock()
+        self._outages = Outages(self._tell_of_outage, self._clock)
+        self._outboxes = {
+            channel.name: Outbox(
+                channel, ledger, metrics, self._clock, max_event_age_s=max_event_age_s, watch=self._outages
+            )
+            for channel in channels
+        }
+        self._routes = routes
         self._max_pending = max_pending_alerts
         self._metrics = metrics
         # Calls, not different alerts: the same one announced a thousand times is held a thousand times.
@@ -80,20 +92,22 @@ class Dispatcher:
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
-        self._runners = [self._tasks.create_task(outbox.run(self._tasks)) for outbox in self._outboxes]
+        self._runners = [self._tasks.create_task(outbox.run(self._tasks)) for outbox in self._outboxes.values()]
+        self._outages.start(self._tasks)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for runner in self._runners:
             runner.cancel()
-        for outbox in self._outboxes:
+        self._outages.stop()
+        for outbox in self._outboxes.values():
             outbox.close()
         try:
             # The group isn't told how the body ended: an error of the body goes on its way by itself, not wrapped into
             # an ExceptionGroup. One of the group's own is raised here.
             await self._tasks.__aexit__(None, None, None)
         finally:
-            for outbox in self._outboxes:
+            for outbox in self._outboxes.values():
                 await outbox.channel.aclose()
 
     async def deliver(self, alert: Alert, received_at: float) -> None:
@@ -106,20 +120,18 @@ class Dispatcher:
         Raises:
             DeliveryFailed: a channel has rejected it, or its deadline has passed. All the others have had their turn.
         """
-        outboxes = [outbox for outbox in self._outboxes if self._is_routed(alert, outbox.channel)]
-        if not outboxes:
+        names = self._routes.channels(alert)
+        if not names:
+            self._metrics.alerts_unrouted.inc()
+            log.info("alert routed nowhere", alert_id=alert.id, severity=alert.severity)
             return
         self._arrive()
         try:
             async with asyncio.TaskGroup() as tasks:
-                outcomes = [tasks.create_task(outbox.deliver(alert, received_at)) for outbox in outboxes]
+                outcomes = {name: tasks.create_task(self._deliver_to(name, alert, received_at)) for name in names}
         finally:
             self._leave()
-        failures = tuple(
-            (outbox.channel.name, task.result())
-            for outbox, task in zip(outboxes, outcomes, strict=True)
-            if task.result() not in ("accepted", "duplicate")
-        )
+        failures = tuple((name, task.result()) for name, task in outcomes.items() if task.result() not in _DELIVERED)
         if failures:
             raise DeliveryFailed(alert.id, failures)
 
@@ -130,11 +142,36 @@ class Dispatcher:
                 self._paused = True
                 self._metrics.intake_paused.set(1)
                 log.warning("intake paused", pending_alerts=self._waiting, limit=self._max_pending)
+            self.flush()  # what waits only for company must not keep others from being read
             await self._has_room.wait()
 
-    def _is_routed(self, alert: Alert, channel: Channel) -> bool:
-        mildest = channel.settings.min_severity or self._min_severity
-        return SEVERITIES.index(alert.severity) >= SEVERITIES.index(mildest)
+    def flush(self, *, for_good: bool = False) -> None:
+        """Let alerts go that wait for others to be told together with; `for_good`: from now on none waits for that."""
+        for outbox in self._outboxes.values():
+            outbox.flush(for_good=for_good)
+
+    async def _deliver_to(self, name: str, alert: Alert, received_at: float) -> Outcome:
+        """Have one channel told, or, when it can't be, the one that it falls back to, and so on."""
+        tried: set[str] = set()
+        outcome: Outcome = "expired"
+        fallback: str | None = name
+        while fallback is not None and fallback in self._outboxes and fallback not in tried:
+            tried.add(fallback)
+            outbox = self._outboxes[fallback]
+            outcome = await outbox.deliver(alert, received_at)
+            if outcome in (*_DELIVERED, "withdrawn"):
+                break
+            fallback = outbox.channel.settings.fallback
+            if fallback is not None:
+                log.warning("falling back", alert_id=alert.id, channel=name, outcome=outcome, fallback=fallback)
+        return outcome
+
+    async def _tell_of_outage(self, notice: Alert, channel: str) -> None:
+        """Bring a notice to every other channel; one that won't take it has its own counts and log lines for that."""
+        others = (outbox for name, outbox in self._outboxes.items() if name != channel)
+        async with asyncio.TaskGroup() as tasks:
+            for outbox in others:
+                tasks.create_task(outbox.deliver(notice, self._clock.now()))
 
     def _arrive(self) -> None:
         self._waiting += 1

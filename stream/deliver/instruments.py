@@ -1,6 +1,5 @@
 """What is seen of a channel from outside: its metrics, and one log line for each change of its state."""
 
-from datetime import UTC, datetime
 from pathlib import PurePath
 from traceback import extract_tb
 
@@ -8,7 +7,8 @@ import structlog
 
 from stream.deliver.channel import Answer, Down, Rejected, Retry
 from stream.deliver.clock import Clock
-from stream.deliver.delivery import Delivery, Outcome
+from stream.deliver.delivery import Delivery, Outcome, Pending
+from stream.deliver.grouping import unix_time
 from stream.metrics import Metrics
 
 
@@ -78,42 +78,41 @@ class Instruments:
         """An alert was asked for that the channel had accepted before."""
         self._metrics.deliveries.labels(self._channel, "duplicate").inc()
 
-    def finished(self, delivery: Delivery, outcome: Outcome, reason: str) -> None:
-        """A delivery has come to its end; one that was withdrawn has not: its alert comes again."""
+    def told(self, delivery: Delivery) -> None:
+        """A delivery was accepted; its alerts are still in it."""
+        if (group := delivery.group) is not None:
+            self._metrics.alerts_grouped.inc(group.count)
+            self._log.info(
+                "alerts told together", alerts=group.count, late=group.late, first=group.first, last=group.last
+            )
+
+    def finished(self, pending: Pending, outcome: Outcome, reason: str) -> None:
+        """An alert's way has come to its end; of one that was withdrawn it has not: it comes again."""
         if outcome == "withdrawn":
             return
         self._metrics.deliveries.labels(self._channel, outcome).inc()
         if outcome == "accepted":
-            self._timed(delivery)
-            self._log.debug("alert delivered", alert_id=delivery.alert.id, attempts=delivery.attempts)
+            self._timed(pending)
+            self._log.debug("alert delivered", alert_id=pending.alert.id, attempts=pending.delivery.attempts)
         elif outcome != "duplicate":
             self._metrics.errors.labels("deliver", outcome).inc()
             self._log.error(
                 "delivery given up",
-                alert_id=delivery.alert.id,
+                alert_id=pending.alert.id,
                 outcome=outcome,
                 reason=reason,
-                attempts=delivery.attempts,
+                attempts=pending.delivery.attempts,
             )
 
-    def _timed(self, delivery: Delivery) -> None:
-        unix, event = self._clock.unix(), delivery.alert.event
+    def _timed(self, pending: Pending) -> None:
+        unix, event = self._clock.unix(), pending.alert.event
         self._metrics.channel_last_success.labels(self._channel).set(unix)
-        processing_s = max(self._clock.now() - delivery.received_at, 0.0)
+        processing_s = max(self._clock.now() - pending.received_at, 0.0)
         self._metrics.alert_processing.labels(self._channel).observe(processing_s)
-        happened = _unix_time(event.time)
+        happened = unix_time(event.time)
         if happened is not None:
             # prometheus_client raises on an exemplar of more than 128 characters, and later, in every scrape, on one
             # that isn't UTF-8. A real event's id is a UUID of 36.
             fit = len(event.id) <= 100 and event.id.isascii() and event.id.isprintable()
             exemplar = {"event_id": event.id} if fit else None
             self._metrics.alert_latency.labels(self._channel).observe(max(unix - happened, 0.0), exemplar)
-
-
-def _unix_time(text: str) -> float | None:
-    """Seconds of an ISO 8601 time; `None` for a forged or damaged one."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        return None

@@ -4,12 +4,15 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, ClassVar, TypeVar
 
 from stream.alert import Alert
-from stream.deliver.channel import Accepted, Answer, Channel
-from stream.settings import ChannelSettings
+from stream.deliver.channel import Accepted, Answer, Channel, PeopleChannel
+from stream.deliver.group import Group
+from stream.deliver.routes import Routes
+from stream.settings import ChannelSettings, PeopleSettings
+from stream.severity import Severity
 
 T = TypeVar("T")
 
@@ -132,3 +135,44 @@ class FakeChannel(Channel):
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+class FakePeople(PeopleChannel):
+    """A channel for people that answers as it is told.
+
+    Attributes:
+        told: for each message that it accepted, the ids of the alerts in it, and whether it was late.
+        minimal: for each request, whether it was minimal.
+    """
+
+    kind = "people"
+    section = PeopleSettings
+
+    def __init__(self, name: str = "people", **settings: object) -> None:
+        super().__init__(PeopleSettings.model_validate(settings), name=name)
+        self.script: deque[Answer] = deque()
+        self.default: Answer = Accepted()
+        self.told: list[tuple[tuple[str, ...], bool]] = []
+        self.minimal: list[bool] = []
+
+    def answer(self, *answers: Answer) -> None:
+        self.script.extend(answers)
+
+    async def tell(self, alert: Alert, group: Group | None, *, minimal: bool = False) -> Answer:
+        answer = self.script.popleft() if self.script else self.default
+        self.minimal.append(minimal)
+        if isinstance(answer, Accepted):
+            self.told.append((group.ids if group else (alert.id,), group is not None and group.late))
+        return answer
+
+    async def refresh(self) -> None:
+        """It has no secrets to read again."""
+
+    @property
+    def sizes(self) -> list[int]:
+        return [len(ids) for ids, _ in self.told]
+
+
+def to_all(channels: Iterable[Channel], min_severity: Severity = "informational") -> Routes:
+    """Every alert to every channel, as without a file of routes."""
+    return Routes.of(channels, min_severity=min_severity)

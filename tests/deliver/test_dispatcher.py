@@ -17,7 +17,7 @@ from stream.ledger import MemoryLedger
 from stream.metrics import DELIVERY_OUTCOMES, Metrics
 from stream.severity import Severity
 from tests.deliver.alerts import make_alert
-from tests.deliver.fakes import FakeChannel, FakeClock
+from tests.deliver.fakes import FakeChannel, FakeClock, to_all
 from tests.receiver import Receiver, Reply
 
 
@@ -38,7 +38,7 @@ class Bench:
             channels,
             self.ledger,
             self.metrics,
-            min_severity=min_severity,
+            routes=to_all(channels, min_severity),
             max_pending_alerts=max_pending_alerts,
             clock=clock,
         )
@@ -129,6 +129,24 @@ async def test_retry_after_is_the_least_that_the_whole_channel_waits(clock: Fake
         await clock.run(asyncio.wait_for(asyncio.gather(first, second), None))
     assert sorted(channel.ids) == ["first", "first", "second"]
     assert min(channel.moments[1:]) >= 1030
+
+
+async def test_a_service_that_reached_all_but_one_is_not_taken_for_ill(clock: FakeClock) -> None:
+    partly = Retry("server_error", partial=True)
+    channel = FakeChannel(clock=clock, default=lambda alert, _: partly if alert.id == "partly" else Accepted())
+    bench = Bench(channel, clock=clock)
+    async with bench.dispatcher as dispatcher:
+        waiting = _start(dispatcher.deliver(make_alert("partly"), clock.now()))
+        await clock.advance(600)
+        assert channel.ids.count("partly") > 6
+        assert bench.value("circuit_breaker_open", channel="fake") == 0
+        began = clock.now()
+        await clock.run(dispatcher.deliver(make_alert("whole"), began))
+        assert clock.now() == began, "it has waited for nothing"
+        assert not waiting.done()
+        channel.default = Accepted()
+        await clock.run(asyncio.wait_for(waiting, None))
+    assert bench.outcomes() == {"accepted": 2}
 
 
 async def test_a_rejected_alert_is_tried_once_in_its_minimal_form(clock: FakeClock) -> None:

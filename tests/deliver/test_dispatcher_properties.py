@@ -13,7 +13,7 @@ from stream.ledger import MemoryLedger
 from stream.metrics import DELIVERY_OUTCOMES, Metrics
 from stream.severity import SEVERITIES
 from tests.deliver.alerts import make_alert
-from tests.deliver.fakes import FakeChannel, FakeClock
+from tests.deliver.fakes import FakeChannel, FakeClock, FakePeople, to_all
 
 answers = st.one_of(
     st.just(Accepted()),
@@ -31,22 +31,22 @@ channel_settings = st.fixed_dictionaries(
     last=answers,
     severities=st.lists(st.sampled_from(SEVERITIES), min_size=1, max_size=12),
     options=channel_settings,
+    people=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_every_alert_ends_accepted_rejected_or_expired_and_is_counted_once(
-    script: list[Answer], last: Answer, severities: list[str], options: dict[str, Any]
+    script: list[Answer], last: Answer, severities: list[str], options: dict[str, Any], people: bool
 ) -> None:
-    asyncio.run(_each_ends_once(script, last, severities, options))
+    channel = FakePeople("fake", **options) if people else FakeChannel("fake", **options)
+    channel.default = last
+    asyncio.run(_each_ends_once(channel, script, severities))
 
 
-async def _each_ends_once(script: list[Answer], last: Answer, severities: list[str], options: dict[str, Any]) -> None:
+async def _each_ends_once(channel: FakeChannel | FakePeople, script: list[Answer], severities: list[str]) -> None:
     clock, metrics, ledger = FakeClock(), Metrics(), MemoryLedger()
-    channel = FakeChannel(clock=clock, default=last, **options)
     channel.answer(*script)
     seen: Counter[str] = Counter()
-    dispatcher = Dispatcher(
-        [channel], ledger, metrics, min_severity="informational", max_pending_alerts=1000, clock=clock
-    )
+    dispatcher = Dispatcher([channel], ledger, metrics, routes=to_all([channel]), max_pending_alerts=1000, clock=clock)
     async with dispatcher:
 
         async def deliver(number: int, severity: str) -> None:
@@ -80,7 +80,7 @@ async def _each_ends_once(script: list[Answer], last: Answer, severities: list[s
     script=st.lists(answers, max_size=20),
     steps=st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.floats(0, 100)), min_size=1, max_size=15),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_whoever_gives_up_waiting_spoils_nothing_for_whoever_asks_again(
     script: list[Answer], steps: list[tuple[int, bool, float]]
 ) -> None:
@@ -92,9 +92,7 @@ async def _asked_again(script: list[Answer], steps: list[tuple[int, bool, float]
     clock, metrics, ledger = FakeClock(), Metrics(), MemoryLedger()
     channel = FakeChannel(clock=clock)
     channel.answer(*script)
-    dispatcher = Dispatcher(
-        [channel], ledger, metrics, min_severity="informational", max_pending_alerts=1000, clock=clock
-    )
+    dispatcher = Dispatcher([channel], ledger, metrics, routes=to_all([channel]), max_pending_alerts=1000, clock=clock)
     callers: list[asyncio.Task[None]] = []
     async with dispatcher:
         for number, give_up, pause_s in steps:

@@ -12,7 +12,7 @@ from stream.deliver.outbox import Outbox
 from stream.ledger import Claim, MemoryLedger
 from stream.metrics import Metrics
 from tests.deliver.alerts import make_alert
-from tests.deliver.fakes import FakeChannel, FakeClock
+from tests.deliver.fakes import FakeChannel, FakeClock, to_all
 
 
 class _SlowLedger(MemoryLedger):
@@ -119,7 +119,7 @@ async def test_callers_who_come_and_go_through_an_outage_leave_nothing_behind(cl
 async def test_a_fault_of_our_own_is_not_survived_in_silence(clock: FakeClock) -> None:
     channel = FakeChannel(clock=clock)
     dispatcher = Dispatcher(
-        [channel], _BrokenLedger(), Metrics(), min_severity="low", max_pending_alerts=10, clock=clock
+        [channel], _BrokenLedger(), Metrics(), routes=to_all([channel]), max_pending_alerts=10, clock=clock
     )
     with pytest.raises(BaseExceptionGroup) as raised:
         async with dispatcher:
