@@ -3,6 +3,7 @@
 Control codes, bidirectional overrides, zero-width characters and lone surrogates come out as visible escapes.
 """
 
+from functools import lru_cache
 from typing import Final
 
 REDACTED: Final = "********"
@@ -23,7 +24,7 @@ def inert(text: str, limit: int | None = None) -> str:
     if limit is not None and len(text) > limit:
         text = text[: limit + 1]  # escapes only make it longer: what is behind that is cut in any case
     if not text.isprintable() or not (text.isascii() or _INVISIBLE.isdisjoint(text)):
-        text = "".join(_visible(character) for character in text)
+        text = "".join(map(_visible, text))
     return text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -39,6 +40,7 @@ def stripped(text: str) -> str:
     return "".join(character if is_seen(character) else " " if character.isspace() else "" for character in text)
 
 
+@lru_cache(maxsize=4096)  # whoever fills a text with what can't be seen should not hold us up by it
 def _visible(character: str) -> str:
     if is_seen(character):
         return character

@@ -5,22 +5,25 @@ and ours takes its place: no alert is lost to a template.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, Template, TemplateError, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template
 
 from stream.alert import Alert
 from stream.deliver.group import Group
 from stream.deliver.text import as_text, cut
+from stream.errors import TrailstreamError
+from stream.sandbox import MAX_PRODUCT, Sandbox
 from stream.templates import source
 
 _OUTCOMES: Final = {"success": "succeeded", "denied": "was denied", "failed": "failed"}
 _MAX_VALUE: Final = 4096  # characters of one value of the record's, which a template of the user's may print
 _MAX_IDS: Final = 10
+_LATE: Final = "LATE: "  # begins the headline of what is told late, whatever a template says
+_SPARE: Final = 4096  # characters of white space, at most, that a rendering may have besides what is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +68,16 @@ class Lengths:
 LENGTHS: Final = (
     Lengths(free=2000, ids=2048, items=20),
     Lengths(free=500, ids=2048, items=20),
-    Lengths(free=150, ids=2048, items=10),
-    Lengths(free=150, ids=256, items=5),
+    Lengths(free=200, ids=2048, items=10),
+    Lengths(free=130, ids=2048, items=10),
+    Lengths(free=130, ids=256, items=5),
+    Lengths(free=100, ids=128, items=5),
     Lengths(free=60, ids=128, items=3),
 )
 
 
-class _Inert(str):
-    """Text that has been made inert already."""
-
-    __slots__ = ()
+class UnfitError(TrailstreamError):
+    """What a template says has no headline, or is too long however little it is told."""
 
 
 def words(
@@ -97,19 +100,24 @@ def words(
         headline: characters that the headline may have.
         text: characters that the text may have.
         failed: told the exception's class if the user's template could not be used.
+
+    Returns:
+        Words within those limits, whatever the alert and the template hold.
     """
     if template is not None:
         try:
-            said = _fitting(_compiled(source(template), style), alert, group, headline, text)
-        except (TemplateError, ArithmeticError, LookupError, OSError, TypeError, ValueError, RecursionError) as error:
+            late = _LATE if group is not None and group.late else ""
+            said = _fitting(_compiled(source(template), style), alert, group, headline - len(late), text)
+            said = Words(said.headline if said.headline.startswith(_LATE.strip()) else late + said.headline, said.text)
+            f"{said.headline}{said.text}".encode()  # half a surrogate would be refused further on
+        except Exception as error:  # noqa: BLE001 - whatever a template does, it costs no alert; it is counted
             failed(type(error).__name__)
         else:
-            if said is not None:
-                return said
-            failed("TooLong")
-    return _fitting(_compiled(_default(), style), alert, group, headline, text) or _least(
-        alert, group, style, headline, text
-    )
+            return said
+    try:
+        return _fitting(_compiled(_default(), style), alert, group, headline, text)
+    except UnfitError:
+        return _least(alert, group, style, headline, text)
 
 
 def view(alert: Alert, group: Group | None, lengths: Lengths) -> dict[str, Any]:
@@ -121,14 +129,14 @@ def view(alert: Alert, group: Group | None, lengths: Lengths) -> dict[str, Any]:
         "summary": cut(alert.summary, lengths.free),
         "outcome": _OUTCOMES[alert.event.outcome],
         "provenance": alert.provenance,
-        "links": asdict(alert.links),
+        "links": _fields(alert.links),
         "record": alert.record,
         "context": alert.context,
     }
     for name in ("rule", "event", "actor", "log_file"):
         part = getattr(alert, name)
-        shown[name] = None if part is None else _cut_fields(asdict(part), lengths)
-    shown["resources"] = [_cut_fields(asdict(resource), lengths) for resource in alert.resources[: lengths.items]]
+        shown[name] = None if part is None else _cut_fields(part, lengths)
+    shown["resources"] = [_cut_fields(resource, lengths) for resource in alert.resources[: lengths.items]]
     shown["changes"] = [
         {
             "field": cut(change.field, lengths.ids),
@@ -145,10 +153,15 @@ def view(alert: Alert, group: Group | None, lengths: Lengths) -> dict[str, Any]:
 _FREE: Final = frozenset({"title", "error_message", "user_agent", "location"})
 
 
-def _cut_fields(fields: Mapping[str, Any], lengths: Lengths) -> dict[str, Any]:
+def _fields(part: Any) -> dict[str, Any]:
+    """A dataclass's fields as they are: `dataclasses.asdict` copies deeply, which takes half of a rendering's time."""
+    return {name: getattr(part, name) for name in part.__slots__}
+
+
+def _cut_fields(part: Any, lengths: Lengths) -> dict[str, Any]:
     return {
         name: cut(value, lengths.free if name in _FREE else lengths.ids) if isinstance(value, str) else value
-        for name, value in fields.items()
+        for name, value in _fields(part).items()
     }
 
 
@@ -175,21 +188,48 @@ def _group(group: Group, lengths: Lengths) -> dict[str, Any]:
     }
 
 
-def _fitting(template: Template, alert: Alert, group: Group | None, headline: int, text: int) -> Words | None:
+def _fitting(template: Template, alert: Alert, group: Group | None, headline: int, text: int) -> Words:
+    """The headline and the text, each by the most generous lengths by which it keeps within its limit.
+
+    Raises:
+        UnfitError: neither of the lengths will do.
+    """
+    first = rest = None
     for lengths in LENGTHS:
-        first, _, rest = template.render(view(alert, group, lengths)).strip().partition("\n")
-        said = Words(first.strip(), rest.strip())
-        if len(said.headline) <= headline and len(said.text) <= text and said.headline:
-            return said
-    return None
+        lines = _rendered(template, view(alert, group, lengths), headline + text + _SPARE)
+        said, _, more = lines.strip().partition("\n")
+        said, more = " ".join(said.split()), more.strip()
+        if first is None and 0 < len(said) <= headline:
+            first = said
+        if rest is None and (len(more) <= text or not text):
+            rest = more if text else ""
+        if first is not None and rest is not None:
+            return Words(first, rest)
+    raise UnfitError
+
+
+def _rendered(template: Template, shown: Mapping[str, Any], limit: int) -> str:
+    """What a template makes of an alert; of more than `limit` characters only that it is more."""
+    environment = template.environment
+    if isinstance(environment, Sandbox):
+        environment.steps = 0
+    parts, length = [], 0
+    for part in template.generate(shown):
+        parts.append(part)
+        length += len(part)
+        if length > limit:
+            break
+    return "".join(parts)
 
 
 def _least(alert: Alert, group: Group | None, style: Style, headline: int, text: int) -> Words:
     """The same words without any emphasis, cut where the room ends."""
-    plain = Style(lambda value, _: value, lambda value, _: value, lambda value, _: value)
-    lines = _compiled(_default(), plain).render(view(alert, group, LENGTHS[-1])).strip()
+    lines = _rendered(_compiled(_default(), _PLAIN), view(alert, group, LENGTHS[-1]), MAX_PRODUCT).strip()
     first, _, rest = lines.partition("\n")
-    return Words(style.prose(first, headline), style.prose(rest, text))
+    return Words(style.prose(first, headline), style.prose(rest, text) if text else "")
+
+
+_PLAIN: Final = Style(lambda value, _: value, lambda value, _: value, lambda value, _: value)
 
 
 @cache
@@ -197,20 +237,10 @@ def _default() -> str:
     return resources.files("stream.deliver").joinpath("words.txt.j2").read_text(encoding="utf-8")
 
 
-@cache
+@lru_cache(maxsize=64)
 def _compiled(text: str, style: Style) -> Template:
-    def inert(value: Any) -> str:
-        if isinstance(value, Undefined):
-            return str(value)  # which raises, and names it
-        return value if isinstance(value, _Inert) else _Inert(style.prose(as_text(value), _MAX_VALUE))
+    def shown(format_: Callable[[str, int], str]) -> Callable[[Any], str]:
+        return lambda value: format_(cut(as_text(value), _MAX_VALUE), _MAX_VALUE)
 
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined,
-        finalize=inert,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=False,
-    )
-    environment.filters["code"] = lambda value: _Inert(style.code(as_text(value), _MAX_VALUE))
-    environment.filters["strong"] = lambda value: _Inert(style.strong(as_text(value), _MAX_VALUE))
-    return environment.from_string(text)
+    filters = {"code": shown(style.code), "strong": shown(style.strong)}
+    return Sandbox(inert=shown(style.prose), filters=filters).from_string(text)

@@ -73,6 +73,7 @@ class AlertmanagerChannel(HttpChannel):
     kind = "alertmanager"
     deduplicates = True
     section = AlertmanagerSettings
+    example = (("url", "https://alertmanager.example/"),)
     settings: AlertmanagerSettings
 
     async def send(self, alert: Alert, *, minimal: bool = False) -> Answer:

@@ -15,8 +15,8 @@ _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # mrkdwn knows no escape for these; the look-alikes format nothing.
 _LOOK_ALIKES: Final = str.maketrans({"*": "\u2217", "~": "\u223c", "`": "\u02cb"})
 _EMPHASIS: Final = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")  # not within a word: there `_` means nothing
-# A word joiner (U+2060) is not seen, and keeps these from being recognised.
-_TRIGGERS: Final = re.compile(r"(?i)@(?=channel|here|everyone)|:(?=//|[\w+'-]+:)|(?<=www)\.")
+# A word joiner (U+2060) is not seen, and keeps these from being recognised. Two digits between colons are a time's.
+_TRIGGERS: Final = re.compile(r"(?i)@(?=channel|here|everyone)|:(?=//|(?!\d\d:)[\w+'-]+:)|(?<=www)\.")
 
 
 def plain(text: str, limit: int) -> str:

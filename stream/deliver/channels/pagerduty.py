@@ -18,10 +18,12 @@ from pydantic_settings import SettingsConfigDict
 from stream.alert import Alert
 from stream.deliver.channel import Answer, Down, PeopleChannel
 from stream.deliver.channels.relayed import Limits, fitting, relayed, web_address
+from stream.deliver.facts import links
 from stream.deliver.group import Group
 from stream.deliver.http import HttpChannel, Reply, classify, http_url
 from stream.deliver.text import as_text, cut
-from stream.deliver.trail import trail_arn
+from stream.deliver.trail import incident_key, trail_arn
+from stream.deliver.words import Style
 from stream.settings import PeopleSettings
 from stream.severity import Severity
 
@@ -29,7 +31,8 @@ ENQUEUE_PATH: Final = "/v2/enqueue"
 
 _MAX_BYTES: Final = 512_000  # "512 KB", read in the narrower way
 _MAX_SUMMARY: Final = 1024
-_MAX_DEDUP_KEY: Final = 255
+_MAX_HEADLINE: Final = 300
+_PLAIN: Final = Style(relayed, relayed, relayed)
 
 # The most generous first: free texts are cut, and names only if they are in letters that no AWS service allows: those
 # in ASCII fit the third whatever their length.
@@ -89,13 +92,42 @@ class PagerdutyChannel(HttpChannel, PeopleChannel):
     kind = "pagerduty"
     deduplicates = True
     section = PagerdutySettings
+    example = (("routing_key", "placeholder-for-an-integration-key"),)
     settings: PagerdutySettings
 
     async def tell(self, alert: Alert, group: Group | None, *, minimal: bool = False) -> Answer:
         """Post one event; see `PeopleChannel.tell`."""
-        key = (self.settings.routing_key or SecretStr("")).get_secret_value()
-        body = minimal_event(alert, key) if minimal else event(alert, key)
+        body = self.event(alert, group, minimal=minimal)
         return await self.request(SecretStr(self.settings.url), body, {"Content-Type": "application/json"})
+
+    def event(self, alert: Alert, group: Group | None, *, minimal: bool = False) -> bytes:
+        """The event in JSON, within PagerDuty's 512 KB; the minimal one has required fields and ids only."""
+        envelope = {
+            "routing_key": (self.settings.routing_key or SecretStr("")).get_secret_value(),
+            # Also for a StartLogging: whoever stopped the trail can start it, and the incident is still one.
+            "event_action": "trigger",
+            "dedup_key": _late_key(group) if group is not None and group.late else incident_key(alert),
+            "client": "Trailstream",
+        }
+        required = _required(alert, group, self._summary(alert, group))
+        if minimal:
+            least = _ids(alert, group, _LEVELS[-1]) | {"minimal": True}
+            return orjson.dumps(envelope | {"payload": required | {"custom_details": least}})
+        return fitting(
+            lambda limits: orjson.dumps(
+                envelope
+                | {"payload": required | _optional(alert) | {"custom_details": _details(alert, group, limits)}}
+                | {"links": list(_links(alert))}
+            ),
+            _LEVELS,
+            _MAX_BYTES,
+        )
+
+    def _summary(self, alert: Alert, group: Group | None) -> str:
+        """What is read out on the telephone: it begins with all that matters."""
+        said = self.words(alert, group, _PLAIN, headline=_MAX_HEADLINE, text=_MAX_SUMMARY - _MAX_HEADLINE - 10)
+        lines = [line.strip() for line in (said.headline, *said.text.splitlines()) if line.strip()]
+        return cut(" ".join(line if line.endswith(".") else f"{line}." for line in lines), _MAX_SUMMARY)
 
     async def probe(self) -> Answer:
         """See `Channel.probe`."""
@@ -111,81 +143,50 @@ class PagerdutyChannel(HttpChannel, PeopleChannel):
         return classify(reply)
 
 
-def event(alert: Alert, routing_key: str) -> bytes:
-    """The event in JSON, within PagerDuty's 512 KB; what is cut says so."""
-    return fitting(lambda limits: orjson.dumps(_event(alert, routing_key, limits)), _LEVELS, _MAX_BYTES)
+def _late_key(group: Group | None) -> str:
+    """An incident of its own: what it tells of may be of many trails, and old."""
+    ids = () if group is None else group.ids
+    return "trailstream/late/" + hashlib.sha256("\n".join(ids).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def minimal_event(alert: Alert, routing_key: str) -> bytes:
-    """The event with required fields and ids only."""
-    return orjson.dumps(
-        _envelope(alert, routing_key)
-        | {"payload": _required(alert) | {"custom_details": _ids(alert, _LEVELS[-1]) | {"minimal": True}}}
-    )
-
-
-def dedup_key(alert: Alert) -> str:
-    """What is one incident: account and trail, or the alert itself if it is about no trail; 255 characters at most.
-
-    One that is too long, or not fit to be shown, becomes its SHA-256: cut, two trails might share it.
-    """
-    arn = trail_arn(alert)
-    key = alert.id if arn is None else f"trailstream/{alert.event.account_id}/{arn}"
-    if key and key.isascii() and relayed(key, _MAX_DEDUP_KEY) == key:
-        return key
-    return "trailstream/" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _event(alert: Alert, routing_key: str, limits: Limits) -> dict[str, Any]:
-    happened = alert.event
-    payload = _required(alert) | {
-        "component": relayed(happened.source, 255),
-        "group": relayed(happened.account_name or happened.account_id, 255),
-        "class": relayed(happened.name, 255),
-        "custom_details": _details(alert, limits),
-    }
-    if _is_timestamp(happened.time):
-        payload["timestamp"] = happened.time
-    return _envelope(alert, routing_key) | {"payload": payload, "links": list(_links(alert))}
-
-
-def _envelope(alert: Alert, routing_key: str) -> dict[str, Any]:
-    return {
-        "routing_key": routing_key,
-        # Also for a StartLogging: whoever stopped the trail can start it, and the incident is still one.
-        "event_action": "trigger",
-        "dedup_key": dedup_key(alert),
-        "client": "Trailstream",
-    }
-
-
-def _required(alert: Alert) -> dict[str, Any]:
+def _required(alert: Alert, group: Group | None, summary: str) -> dict[str, Any]:
     happened = alert.event
     source = trail_arn(alert) or next((resource.arn for resource in alert.resources), "")
     return {
-        "summary": _summary(alert),
+        "summary": summary,
         "source": relayed(source, 1024) or relayed(f"{happened.account_id}/{happened.region}", 255),
-        "severity": _SEVERITIES[alert.severity],
+        # Nobody is to be called for what is told late.
+        "severity": "info" if group is not None and group.late else _SEVERITIES[alert.severity],
     }
 
 
-def _summary(alert: Alert) -> str:
-    """What is read out on the telephone: it begins with all that matters, and the free text at its end is cut."""
-    happened, actor = alert.event, alert.actor
-    name = f"{relayed(happened.account_name, 100)} " if happened.account_name else ""
-    origin = f" from {relayed(actor.source_ip, 64)}" if actor.source_ip else ""
-    text = (
-        f"{alert.severity.upper()}: {relayed(alert.title, 300)}. Account {name}{relayed(happened.account_id, 64)}, "
-        f"{relayed(happened.region, 64)}, by {relayed(actor.name, 200)}{origin}. "
-    )
-    return cut(text + relayed(alert.summary, _MAX_SUMMARY), _MAX_SUMMARY)
+def _optional(alert: Alert) -> dict[str, Any]:
+    happened = alert.event
+    fields = {
+        "component": relayed(happened.source, 255),
+        "group": relayed(happened.account_name or happened.account_id, 255),
+        "class": relayed(happened.name, 255),
+    }
+    return fields | {"timestamp": happened.time} if _is_timestamp(happened.time) else fields
 
 
-def _ids(alert: Alert, limits: Limits) -> dict[str, Any]:
-    return {"alert_id": relayed(alert.id, limits.ids), "event_id": relayed(alert.event.id, limits.ids)}
+def _ids(alert: Alert, group: Group | None, limits: Limits) -> dict[str, Any]:
+    own = {"alert_id": relayed(alert.id, limits.ids), "event_id": relayed(alert.event.id, limits.ids)}
+    if group is None:
+        return own
+    told = group.alerts[: limits.items]
+    return own | {
+        "count": group.count,
+        "first": relayed(group.first, limits.ids),
+        "last": relayed(group.last, limits.ids),
+        "late": group.late,
+        "event_ids": [relayed(each.event.id, limits.ids) for each in told],
+        "alert_ids": [relayed(each.id, limits.ids) for each in told],
+        "more_ids": group.count - len(told),
+    }
 
 
-def _details(alert: Alert, limits: Limits) -> dict[str, Any]:
+def _details(alert: Alert, group: Group | None, limits: Limits) -> dict[str, Any]:
     """The alert's fields by their own names, all but the record."""
     happened, actor = alert.event, alert.actor
 
@@ -203,7 +204,7 @@ def _details(alert: Alert, limits: Limits) -> dict[str, Any]:
         {"type": ids(resource.type), "arn": ids(resource.arn), "protected": resource.protected}
         for resource in alert.resources[: limits.items]
     ]
-    return _ids(alert, limits) | {
+    return _ids(alert, group, limits) | {
         "severity": alert.severity,
         "title": free(alert.title),
         "summary": free(alert.summary),
@@ -253,10 +254,7 @@ def _details(alert: Alert, limits: Limits) -> dict[str, Any]:
 
 
 def _links(alert: Alert) -> Iterator[dict[str, str]]:
-    for url, text in (
-        (alert.links.console, "Open in the CloudTrail console"),
-        (alert.links.runbook, "Runbook"),
-    ):
+    for url, text in links(alert):
         if (address := web_address(url)) is not None:
             yield {"href": address, "text": text}
 

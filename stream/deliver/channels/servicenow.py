@@ -53,6 +53,11 @@ class ServicenowChannel(HttpChannel, PeopleChannel):
     deduplicates = True
     concurrency = 1  # one after the other: two at once would both find nothing, and open two incidents
     section = ServicenowSettings
+    example = (
+        ("url", "https://placeholder.service-now.com"),
+        ("username", "trailstream"),
+        ("password", "placeholder-for-a-password"),
+    )
     settings: ServicenowSettings
 
     async def tell(self, alert: Alert, group: Group | None, *, minimal: bool = False) -> Answer:

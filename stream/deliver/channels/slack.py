@@ -1,65 +1,51 @@
-"""Slack, by an incoming webhook: the alert as a message of blocks that says in its first lines all that matters.
+"""Slack: the alert as a message of blocks, by an incoming webhook or a bot's token, which makes a thread an incident.
 
-https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, https://docs.slack.dev/reference/block-kit
+https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks,
+https://docs.slack.dev/reference/methods/chat.postMessage (which has no documented key against duplicates:
+https://github.com/slackapi/slack-api-specs/issues/10)
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final
+import asyncio
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from weakref import WeakValueDictionary
 
 import orjson
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from stream.alert import Actor, Alert, Change
-from stream.deliver.channel import Answer, Down, PeopleChannel, Rejected, Retry
-from stream.deliver.channels.mrkdwn import code, link, plain, prose
+from stream.alert import Alert
+from stream.deliver.channel import Accepted, Answer, PeopleChannel
+from stream.deliver.channels.slack_answers import NO_THREAD, api_answer, webhook_answer
+from stream.deliver.channels.slack_blocks import MAX_HEADLINE, MAX_SECTION, MRKDWN, PLAIN, blocks
 from stream.deliver.group import Group
-from stream.deliver.http import HttpChannel, Reply, classify, http_url
-from stream.deliver.text import as_text, printable
+from stream.deliver.http import HttpChannel, Reply, http_url
+from stream.deliver.threads import Threads
+from stream.deliver.trail import incident_key, trail_arn
 from stream.settings import PeopleSettings
-from stream.severity import Severity
 
-# Block Kit's limits, in characters.
-_MAX_HEADER: Final = 150
-_MAX_SECTION: Final = 3000
-_MAX_FIELD: Final = 2000
-_MAX_CONTEXT_TEXT: Final = 2000
-_MAX_TEXT: Final = 3000  # Slack cuts at 40,000 and recommends 4,000
+if TYPE_CHECKING:
+    from stream.aws import Aws
 
-_MAX_RESOURCES: Final = 5
-_MAX_CALLS: Final = 8
+_MAX_TEXT: Final = 2800  # with the headline; Slack cuts at 40,000 and recommends 4,000
+_MAX_REPLY_BYTES: Final = 512 * 1024  # the API answers with the whole message
+_JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
 
-_MARKS: Final[Mapping[Severity, str]] = {
-    "critical": "🔴",
-    "high": "🟠",
-    "medium": "🟡",
-    "low": "🔵",
-    "informational": "⚪",
-}
-_OUTCOMES: Final = {"success": "succeeded", "denied": "was denied", "failed": "failed"}
 
-_ERRORS: Final[Mapping[str, Answer]] = {
-    "invalid_payload": Rejected("payload"),
-    "invalid_blocks": Rejected("payload"),
-    "invalid_blocks_format": Rejected("payload"),
-    "no_text": Rejected("payload"),
-    "missing_text_or_fallback_or_attachments": Rejected("payload"),
-    "too_many_attachments": Rejected("too_large"),
-    "msg_too_long": Rejected("too_large"),
-    "no_service": Down("not_found"),
-    "no_service_id": Down("not_found"),
-    "no_team": Down("not_found"),
-    "no_active_hooks": Down("not_found"),
-    "channel_not_found": Down("not_found"),
-    "user_not_found": Down("not_found"),  # of the webhook's own address, for we name no user
-    "invalid_token": Down("unauthorized"),
-    "action_prohibited": Down("forbidden"),
-    "posting_to_general_channel_denied": Down("forbidden"),
-    "team_disabled": Down("forbidden"),
-    "channel_is_archived": Down("gone"),
-    "rollup_error": Retry("server_error"),
-}
-"""What an incoming webhook says in the body of its answer; its meaning goes before the status's."""
+def _token(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+        raise ValueError("must be a bot token, which begins with xoxb-")
+    return value
+
+
+def _channel(value: str | None) -> str | None:
+    if value is not None and not (value.isprintable() and re.fullmatch(r"#?[^\s#,]{1,80}", value)):
+        raise ValueError("must be one channel's id (such as C0123456789) or name")
+    return value
+
+
+def _api(value: str) -> str:
+    return (http_url(SecretStr(value)) or SecretStr("")).get_secret_value().rstrip("/")
 
 
 class SlackSettings(PeopleSettings):
@@ -70,6 +56,17 @@ class SlackSettings(PeopleSettings):
     webhook_url: Annotated[SecretStr | None, AfterValidator(http_url)] = Field(
         None, description="URL of a Slack incoming webhook (https://hooks.slack.com/services/…)."
     )
+    bot_token: Annotated[SecretStr | None, AfterValidator(_token)] = Field(
+        None,
+        description="Token of a bot (xoxb-…, with the scope `chat:write`) in place of a webhook: alerts about one "
+        "trail then share a thread. Needs `TRAILSTREAM_SLACK_CHANNEL`, into which the bot was invited.",
+    )
+    channel: Annotated[str | None, AfterValidator(_channel)] = Field(
+        None, description="Channel that the bot posts to: its id (C0123456789), or its name if it is public."
+    )
+    api_url: Annotated[str, AfterValidator(_api)] = Field(
+        "https://slack.com/api", description="Base URL of Slack's Web API; GovSlack: https://slack-gov.com/api."
+    )
     rate: float = Field(
         1.0,
         ge=0,
@@ -77,177 +74,107 @@ class SlackSettings(PeopleSettings):
         "limit of ours.",
     )
 
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.webhook_url is not None and self.bot_token is not None:
+            raise ValueError(
+                "TRAILSTREAM_SLACK_WEBHOOK_URL: TRAILSTREAM_SLACK_BOT_TOKEN is set as well; keep one of them"
+            )
+        if self.bot_token is not None and self.channel is None:
+            raise ValueError(
+                "TRAILSTREAM_SLACK_CHANNEL is required with TRAILSTREAM_SLACK_BOT_TOKEN: the id or name of the channel "
+                "that the bot posts to"
+            )
+        if self.channel is not None and self.bot_token is None:
+            raise ValueError(
+                "TRAILSTREAM_SLACK_CHANNEL is of no use without TRAILSTREAM_SLACK_BOT_TOKEN: a webhook has a channel "
+                "of its own"
+            )
+        return self
+
     @property
     def enabled(self) -> bool:
-        """Whether `TRAILSTREAM_SLACK_WEBHOOK_URL` is set."""
-        return self.webhook_url is not None
+        """Whether `TRAILSTREAM_SLACK_WEBHOOK_URL` is set, or `_BOT_TOKEN`."""
+        return self.webhook_url is not None or self.bot_token is not None
 
 
 class SlackChannel(HttpChannel, PeopleChannel):
-    """Posts each alert to the channel behind one incoming webhook."""
+    """Posts each alert to one channel of Slack's."""
 
     kind = "slack"
     section = SlackSettings
+    example = (("bot_token", "xoxb-placeholder-for-a-token"), ("channel", "C0123456789"))
     burst = 30
     settings: SlackSettings
 
+    def __init__(self, settings: SlackSettings, *, name: str | None = None, aws: "Aws | None" = None) -> None:
+        super().__init__(settings, name=name, aws=aws)
+        self._threads = Threads()
+        self._beginning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
     async def tell(self, alert: Alert, group: Group | None, *, minimal: bool = False) -> Answer:
         """Post one message; see `PeopleChannel.tell`."""
-        body = orjson.dumps(plain_message(alert) if minimal else message(alert))
-        return await self.request(self._url, body, {"Content-Type": "application/json; charset=utf-8"})
+        message = self.message(alert, group, minimal=minimal)
+        if self.settings.bot_token is None:
+            return await self.request(self._webhook, orjson.dumps(message), _JSON)
+        message["channel"] = self.settings.channel
+        if trail_arn(alert) is None or (group is not None and group.late):
+            answer, _, _ = await self._call("chat.postMessage", message)
+            return answer
+        return await self._join(alert, message)
+
+    def message(self, alert: Alert, group: Group | None, *, minimal: bool = False) -> dict[str, Any]:
+        """The message in blocks, with a text for notifications and screen readers; the minimal one is that text."""
+        plain = self.words(alert, group, PLAIN, headline=MAX_HEADLINE, text=_MAX_TEXT - MAX_HEADLINE)
+        envelope = {
+            "text": f"{plain.headline}\n{plain.text}".strip(),
+            "mrkdwn": False,
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
+        if minimal:
+            return envelope
+        said = self.words(alert, group, MRKDWN, headline=MAX_HEADLINE, text=MAX_SECTION)
+        return envelope | {"blocks": blocks(alert, group, said)}
+
+    async def _join(self, alert: Alert, message: dict[str, Any]) -> Answer:
+        """Post to the incident's thread; where there is none, or no more, begin one."""
+        incident = incident_key(alert)
+        # Two alerts at once must not each begin one.
+        async with self._beginning.setdefault(incident, asyncio.Lock()):
+            first = self._threads.first(incident)
+            if first is not None:
+                seen = {"reply_broadcast": True} if alert.severity in ("high", "critical") else {}
+                answer, error, _ = await self._call("chat.postMessage", message | {"thread_ts": first} | seen)
+                if error not in NO_THREAD:
+                    return answer
+                self._threads.forget(incident)
+            answer, _, ts = await self._call("chat.postMessage", message)
+            if ts is not None:
+                self._threads.begin(incident, ts)
+            return answer
+
+    async def _call(self, method: str, arguments: dict[str, Any]) -> tuple[Answer, str | None, str | None]:
+        """Call the Web API; see `api_answer`."""
+        token = (self.settings.bot_token or SecretStr("")).get_secret_value()
+        url = SecretStr(f"{self.settings.api_url}/{method}")
+        headers = {**_JSON, "Authorization": f"Bearer {token}"}
+        reply = await self.exchange(url, orjson.dumps(arguments), headers, max_bytes=_MAX_REPLY_BYTES)
+        if not isinstance(reply, Reply):
+            return reply, None, None
+        return (Accepted(), None, None) if self.rehearsal is not None else api_answer(reply)
 
     async def probe(self) -> Answer:
-        """See `Channel.probe`."""
-        return await self.reach(self._url)
-
-    def judge(self, reply: Reply) -> Answer:
-        """Classify by the word in the body where Slack says one, else by the status."""
-        answer = _ERRORS.get(reply.text.strip()) or _refusal(reply) or classify(reply)
-        if isinstance(answer, Retry) and answer.after_s is None:
-            return Retry(answer.reason, reply.retry_after_s)
+        """See `Channel.probe`; of a token it is asked whether it is one."""
+        if self.settings.bot_token is None:
+            return await self.reach(self._webhook)
+        answer, _, _ = await self._call("auth.test", {})
         return answer
 
+    def judge(self, reply: Reply) -> Answer:
+        """Classify what a webhook answers."""
+        return webhook_answer(reply)
+
     @property
-    def _url(self) -> SecretStr:
+    def _webhook(self) -> SecretStr:
         return self.settings.webhook_url or SecretStr("")
-
-
-def _refusal(reply: Reply) -> Answer | None:
-    """What a 200 says that is none: Slack's own `ok: false`, or somebody else's page."""
-    text = reply.text.strip()
-    if reply.status != 200 or not text.startswith(("{", "<")):
-        return None
-    if text.startswith("<"):
-        return Down("other")
-    try:
-        said = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(said, dict) or said.get("ok") is not False:
-        return None
-    return _ERRORS.get(str(said.get("error")), Rejected("other"))
-
-
-def plain_message(alert: Alert) -> dict[str, Any]:
-    """The message as one text, without blocks and formats."""
-    return _envelope(alert)
-
-
-def message(alert: Alert) -> dict[str, Any]:
-    """The message in blocks, with a text for notifications and screen readers."""
-    return _envelope(alert) | {"blocks": list(_blocks(alert))}
-
-
-def _envelope(alert: Alert) -> dict[str, Any]:
-    event = alert.event
-    text = (
-        f"{alert.severity.upper()}: {alert.title}. {alert.summary} Account {event.account_id}, {event.region}, "
-        f"by {alert.actor.name}"
-    )
-    return {"text": prose(text, _MAX_TEXT), "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
-
-
-def _blocks(alert: Alert) -> Iterator[dict[str, Any]]:
-    heading = f"{_MARKS[alert.severity]} {alert.severity.upper()}: {alert.title}"
-    yield {"type": "header", "text": _plain(heading, _MAX_HEADER)}
-    yield {"type": "section", "text": _mrkdwn(_what_happened(alert))}
-    if printable(alert.summary):  # Slack refuses an empty text
-        yield {"type": "section", "text": _plain(alert.summary, _MAX_SECTION)}
-    yield {"type": "section", "fields": [_mrkdwn(text, _MAX_FIELD) for text in _details(alert)]}
-    if alert.changes:
-        yield {"type": "section", "text": _mrkdwn(_changes(alert.changes))}
-    links = [
-        link(alert.links.console, "Open in the CloudTrail console"),
-        link(alert.links.runbook, "Runbook"),
-    ]
-    if any(links):
-        yield {"type": "section", "text": _mrkdwn("  ·  ".join(text for text in links if text))}
-    yield {"type": "context", "elements": [_mrkdwn(text, _MAX_CONTEXT_TEXT) for text in _origin(alert)]}
-
-
-def _what_happened(alert: Alert) -> str:
-    event, actor = alert.event, alert.actor
-    account = code(event.account_id) + (f" ({code(event.account_name)})" if event.account_name else "")
-    source = f" from {code(actor.source_ip)}" if actor.source_ip else ""
-    place = f" ({prose(actor.location, 100)})" if actor.location else ""
-    return (
-        f"*{prose(event.name, 200)}* {_OUTCOMES[event.outcome]} in account {account}, {code(event.region)}, "
-        f"by {code(actor.name)}{source}{place}"
-    )
-
-
-def _details(alert: Alert) -> Iterator[str]:
-    """Ten at most: that many fields a section may have."""
-    event, actor = alert.event, alert.actor
-    yield f"*When*\n{code(event.time)}"
-    yield f"*Who*\n{_who(actor)}"
-    if actor.arn:
-        yield f"*Identity*\n{code(actor.arn, 600)}"
-    if actor.access_key_id:
-        yield f"*Access key*\n{code(actor.access_key_id)}"
-    yield f"*Via*\n{actor.via}" + (f", {code(actor.invoked_by)}" if actor.invoked_by else "")
-    if actor.user_agent:
-        yield f"*User agent*\n{code(actor.user_agent)}"
-    if event.error_code or event.error_message:
-        yield f"*Error*\n{code(event.error_code or '')} {prose(event.error_message or '', 600)}"
-    if alert.resources:
-        shown = [code(resource.arn, 300) for resource in alert.resources[:_MAX_RESOURCES]]
-        yield "*Target*\n" + "\n".join(shown) + _more(len(alert.resources) - len(shown))
-
-
-def _who(actor: Actor) -> str:
-    mfa = {True: "with MFA", False: "without MFA", None: ""}[actor.mfa]
-    return ", ".join(
-        part
-        for part in (
-            prose(actor.type, 100),
-            f"session {code(actor.session_name)}" if actor.session_name else "",
-            f"source identity {code(actor.source_identity)}" if actor.source_identity else "",
-            f"of account {code(actor.account_id)}" if actor.account_id else "",
-            mfa,
-        )
-        if part
-    )
-
-
-def _changes(changes: tuple[Change, ...]) -> str:
-    """The changes, a line each, as many as fit."""
-    text = "*Changes*"
-    for shown, change in enumerate(changes):
-        line = f"\n• {code(change.field)} = {code(as_text(change.value), 400)}"
-        if change.effect:
-            line += f": {prose(change.effect, 400)}"
-        if len(text) + len(line) > _MAX_SECTION - 50:
-            return text + _more(len(changes) - shown)
-        text += line
-    return text
-
-
-def _origin(alert: Alert) -> Iterator[str]:
-    """Ten at most: that many elements a context may have."""
-    yield f"Rule {code(alert.rule.id)} {prose(alert.rule.title, 200)}"
-    if alert.log_file is not None:
-        yield f"Log file {code(f's3://{alert.log_file.bucket}/{alert.log_file.key}', 1500)}"
-    else:
-        yield "Event brought by EventBridge, without a log file"
-    yield f"Event {code(alert.event.id)}"
-    yield f"Alert {code(alert.id)}"
-    calls = (alert.context or {}).get("calls")
-    if isinstance(calls, Mapping) and calls:
-        shown = [f"{code(str(name), 100)} x {code(str(count), 20)}" for name, count in [*calls.items()][:_MAX_CALLS]]
-        yield "By the same principal in this log file: " + ", ".join(shown) + _more(len(calls) - len(shown))
-
-
-def _more(hidden: int) -> str:
-    return f"\n… and {hidden} more" if hidden else ""
-
-
-def _plain(text: str, limit: int) -> dict[str, Any]:
-    return {"type": "plain_text", "text": plain(text, limit), "emoji": False}
-
-
-def _mrkdwn(text: str, limit: int = _MAX_SECTION) -> dict[str, Any]:
-    """A text object of pieces that were each made inert and cut; `verbatim`: Slack makes no links of its own."""
-    if len(text) > limit:
-        raise ValueError(f"a Slack text of {len(text)} characters")
-    return {"type": "mrkdwn", "text": text, "verbatim": True}

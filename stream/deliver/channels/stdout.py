@@ -13,6 +13,7 @@ from stream.alert import Alert
 from stream.deliver.channel import Accepted, Answer, Channel, Down, Retry
 from stream.deliver.minimal import minimal_json
 from stream.settings import ChannelSettings
+from stream.terminal import inert
 
 if TYPE_CHECKING:
     from stream.aws import Aws
@@ -47,6 +48,7 @@ class StdoutChannel(Channel):
 
     kind = "stdout"
     section = StdoutSettings
+    example = (("switch", True),)
     concurrency = 1
     settings: StdoutSettings
 
@@ -66,6 +68,9 @@ class StdoutChannel(Channel):
     async def send(self, alert: Alert, *, minimal: bool = False) -> Answer:
         """Write one line; see `Channel.send`."""
         line = (minimal_json(alert) if minimal else alert.to_json()) + b"\n"
+        if self.rehearsal is not None:
+            self.rehearsal(inert(line.decode().rstrip("\n")))
+            return Accepted()
         try:
             async with self._lock, asyncio.timeout(self.settings.timeout):
                 await self._write(self._rest)

@@ -5,19 +5,21 @@ What is accepted (202) has started the flow; whether the flow then posts its car
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import orjson
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from stream.alert import Actor, Alert
+from stream.alert import Alert
 from stream.deliver.channel import Answer, Down, PeopleChannel, Rejected
 from stream.deliver.channels.relayed import Limits, fitting, relayed, web_address
+from stream.deliver.facts import MARKS, Fact, details, links, more, origin
 from stream.deliver.group import Group
 from stream.deliver.http import HttpChannel, Reply, classify, http_url
 from stream.deliver.text import as_text
+from stream.deliver.words import Lengths, Style, Words
 from stream.settings import PeopleSettings
 from stream.severity import Severity
 
@@ -37,16 +39,18 @@ _LEVELS: Final = (
     Limits(free=50, ids=80, items=3),
 )
 
-_MARKS: Final[Mapping[Severity, tuple[str, str]]] = {
-    "critical": ("🔴", "attention"),
-    "high": ("🟠", "attention"),
-    "medium": ("🟡", "warning"),
-    "low": ("🔵", "accent"),
-    "informational": ("⚪", "emphasis"),
+_STYLES: Final[Mapping[Severity, str]] = {
+    "critical": "attention",
+    "high": "attention",
+    "medium": "warning",
+    "low": "accent",
+    "informational": "emphasis",
 }
-"""For each severity its sign, and its colour as a style of a container."""
+"""For each severity its colour, as a style of a container."""
 
-_OUTCOMES: Final = {"success": "succeeded", "denied": "was denied", "failed": "failed"}
+_PLAIN: Final = Style(relayed, relayed, relayed)  # nothing is formatted in a run of text
+_MAX_HEADLINE: Final = 300
+_LEAST_TEXT: Final = 600
 
 _CODE: Final = re.compile(r'"code"\s*:\s*"(\w+)"')
 _ERRORS: Final[Mapping[str, Answer]] = {
@@ -88,13 +92,24 @@ class TeamsChannel(HttpChannel, PeopleChannel):
 
     kind = "teams"
     section = TeamsSettings
+    example = (("webhook_url", "https://placeholder.webhook.office.example/workflows/0123?sig=placeholder"),)
     burst = 4  # "Transactions per second thresholds", on the page of `_RELAYED_STATUS`
     settings: TeamsSettings
 
     async def tell(self, alert: Alert, group: Group | None, *, minimal: bool = False) -> Answer:
         """Post one message; see `PeopleChannel.tell`."""
-        body = minimal_message(alert) if minimal else message(alert)
+        body = self.message(alert, group, minimal=minimal)
         return await self.request(self._url, body, {"Content-Type": "application/json; charset=utf-8"})
+
+    def message(self, alert: Alert, group: Group | None, *, minimal: bool = False) -> bytes:
+        """The message with its card in JSON, within what Teams takes; the minimal one has words only."""
+
+        def said(text: int) -> Words:
+            return self.words(alert, group, _PLAIN, headline=_MAX_HEADLINE, text=text)
+
+        if minimal:
+            return _message(list(_words(alert, said(_LEAST_TEXT))), [])
+        return fitting(lambda limits: _card(alert, group, limits, said), _LEVELS, _MAX_BYTES)
 
     async def probe(self) -> Answer:
         """See `Channel.probe`."""
@@ -113,16 +128,6 @@ class TeamsChannel(HttpChannel, PeopleChannel):
         return self.settings.webhook_url or SecretStr("")
 
 
-def message(alert: Alert) -> bytes:
-    """The message with its card in JSON, within what Teams takes; what is cut says so."""
-    return fitting(lambda limits: _message(_body(alert, limits), list(_actions(alert))), _LEVELS, _MAX_BYTES)
-
-
-def minimal_message(alert: Alert) -> bytes:
-    """The message as a card of the two first lines."""
-    return _message([_heading(alert, 300), _block(*_happened(alert, 100))], [])
-
-
 def _message(body: list[dict[str, Any]], actions: list[dict[str, Any]]) -> bytes:
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -136,70 +141,32 @@ def _message(body: list[dict[str, Any]], actions: list[dict[str, Any]]) -> bytes
     return orjson.dumps({"type": "message", "attachments": [attachment]})
 
 
-def _body(alert: Alert, limits: Limits) -> list[dict[str, Any]]:
-    return [
-        _heading(alert, max(limits.free, 100)),
-        _block(*_happened(alert, limits.ids)),
-        _block(_run(relayed(alert.summary, max(limits.free, 300)))),
-        {"type": "Container", "spacing": "Medium", "items": list(_details(alert, limits))},
+def _card(alert: Alert, group: Group | None, limits: Limits, said: Callable[[int], Words]) -> bytes:
+    """The message; of what is told late, which may be of many kinds, there are words only."""
+    body = list(_words(alert, said(max(2 * limits.free, _LEAST_TEXT))))
+    if group is not None and group.late:
+        return _message(body, [])
+    lengths = Lengths(limits.free, limits.ids, limits.items)
+    body += [
+        {"type": "Container", "spacing": "Medium", "items": list(_facts(details(alert, _PLAIN, lengths)))},
         *_changes(alert, limits),
-        {"type": "Container", "separator": True, "items": list(_origin(alert, limits))},
+        {"type": "Container", "separator": True, "items": list(_facts(origin(alert, _PLAIN, lengths)))},
     ]
+    return _message(body, list(_actions(alert)))
 
 
-def _heading(alert: Alert, limit: int) -> dict[str, Any]:
-    sign, style = _MARKS[alert.severity]
-    title = _run(f"{sign} {alert.severity.upper()}: {relayed(alert.title, limit)}", size="Large", weight="Bolder")
-    return {"type": "Container", "style": style, "bleed": True, "items": [_block(title)]}
+def _words(alert: Alert, said: Words) -> Iterator[dict[str, Any]]:
+    title = _run(f"{MARKS[alert.severity]} {said.headline}", size="Large", weight="Bolder")
+    yield {"type": "Container", "style": _STYLES[alert.severity], "bleed": True, "items": [_block(title)]}
+    for line in said.text.splitlines():
+        if line.strip():
+            yield _block(_run(line))
 
 
-def _happened(alert: Alert, limit: int) -> Iterator[dict[str, Any]]:
-    event, actor = alert.event, alert.actor
-    yield _run(relayed(event.name, limit), weight="Bolder")
-    yield _run(f" {_OUTCOMES[event.outcome]} in account ")
-    if event.account_name:
-        yield _run(relayed(event.account_name, limit), weight="Bolder")
-        yield _run(f" ({relayed(event.account_id, limit)}), {relayed(event.region, limit)}, by ")
-    else:
-        yield _run(relayed(event.account_id, limit), weight="Bolder")
-        yield _run(f", {relayed(event.region, limit)}, by ")
-    yield _run(relayed(actor.name, limit), weight="Bolder")
-    if actor.source_ip:
-        yield _run(f" from {relayed(actor.source_ip, limit)}")
-    if actor.location:
-        yield _run(f" ({relayed(actor.location, min(limit, 100))})")
-
-
-def _details(alert: Alert, limits: Limits) -> Iterator[dict[str, Any]]:
-    event, actor = alert.event, alert.actor
-    yield _fact("When", relayed(event.time, limits.ids))
-    yield _fact("Who", _who(actor, limits.ids))
-    if actor.arn:
-        yield _fact("Identity", relayed(actor.arn, limits.ids))
-    if actor.access_key_id:
-        yield _fact("Access key", relayed(actor.access_key_id, limits.ids))
-    yield _fact("Via", actor.via + (f", {relayed(actor.invoked_by, limits.ids)}" if actor.invoked_by else ""))
-    if actor.user_agent:
-        yield _fact("User agent", relayed(actor.user_agent, limits.free))
-    if event.error_code or event.error_message:
-        code, text = relayed(event.error_code or "", limits.ids), relayed(event.error_message or "", limits.free)
-        yield _fact("Error", f"{code} {text}".strip())
-    shown = alert.resources[: limits.items]
-    for resource in shown:
-        yield _fact("Target", relayed(resource.arn, limits.ids))
-    yield from _more(len(alert.resources) - len(shown))
-
-
-def _who(actor: Actor, limit: int) -> str:
-    mfa = {True: "with MFA", False: "without MFA", None: ""}[actor.mfa]
-    parts = (
-        relayed(actor.type, limit),
-        f"session {relayed(actor.session_name, limit)}" if actor.session_name else "",
-        f"source identity {relayed(actor.source_identity, limit)}" if actor.source_identity else "",
-        f"of account {relayed(actor.account_id, limit)}" if actor.account_id else "",
-        mfa,
-    )
-    return ", ".join(part for part in parts if part)
+def _facts(facts: Iterator[Fact]) -> Iterator[dict[str, Any]]:
+    for name, lines in facts:
+        for line in lines:
+            yield _block(_run(f"{name}: ", weight="Bolder"), _run(line), spacing="Small")
 
 
 def _changes(alert: Alert, limits: Limits) -> Iterator[dict[str, Any]]:
@@ -216,42 +183,14 @@ def _changes(alert: Alert, limits: Limits) -> Iterator[dict[str, Any]]:
         if change.effect:
             runs.append(_run(f": {relayed(change.effect, limits.free)}"))
         items.append(_block(*runs, spacing="Small"))
-    yield {"type": "Container", "separator": True, "items": [*items, *_more(len(alert.changes) - len(shown))]}
-
-
-def _origin(alert: Alert, limits: Limits) -> Iterator[dict[str, Any]]:
-    yield _fact("Rule", f"{relayed(alert.rule.id, limits.ids)} {relayed(alert.rule.title, limits.free)}")
-    if alert.log_file is not None:
-        bucket, key = relayed(alert.log_file.bucket, limits.ids), relayed(alert.log_file.key, limits.ids)
-        yield _fact("Log file", f"s3://{bucket}/{key}")
-    else:
-        yield _fact("Log file", "none: the event was brought by EventBridge")
-    yield _fact("Event", relayed(alert.event.id, limits.ids))
-    yield _fact("Alert", relayed(alert.id, limits.ids))
-    calls = (alert.context or {}).get("calls")
-    if isinstance(calls, Mapping) and calls:
-        first = [*calls.items()][: limits.items]
-        shown = ", ".join(f"{relayed(str(name), 60)} x {relayed(str(count), 20)}" for name, count in first)
-        rest = len(calls) - len(first)
-        yield _fact("By the same principal in this log file", shown + (f" and {rest} more" if rest else ""))
+    items += [_block(_run(line), spacing="Small") for line in more(len(alert.changes) - len(shown))]
+    yield {"type": "Container", "separator": True, "items": items}
 
 
 def _actions(alert: Alert) -> Iterator[dict[str, Any]]:
-    for url, title in (
-        (alert.links.console, "Open in the CloudTrail console"),
-        (alert.links.runbook, "Runbook"),
-    ):
+    for url, title in links(alert):
         if (address := web_address(url)) is not None:
             yield {"type": "Action.OpenUrl", "title": title, "url": address}
-
-
-def _more(hidden: int) -> Iterator[dict[str, Any]]:
-    if hidden > 0:
-        yield _block(_run(f"… and {hidden} more"), spacing="Small")
-
-
-def _fact(name: str, value: str) -> dict[str, Any]:
-    return _block(_run(f"{name}: ", weight="Bolder"), _run(value), spacing="Small")
 
 
 def _block(*runs: dict[str, Any], **style: str) -> dict[str, Any]:

@@ -79,6 +79,10 @@ class WebhookChannel(HttpChannel):
     kind = "webhook"
     deduplicates = True
     section = WebhookSettings
+    example = (
+        ("url", "https://hooks.example/trailstream"),
+        ("secret", "whsec_cGxhY2Vob2xkZXIgZm9yIGEgc2lnbmluZyBzZWNyZXQ="),
+    )
     settings: WebhookSettings
 
     async def send(self, alert: Alert, *, minimal: bool = False) -> Answer:

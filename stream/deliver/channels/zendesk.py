@@ -103,6 +103,11 @@ class ZendeskChannel(HttpChannel, PeopleChannel):
     deduplicates = True
     concurrency = 1  # one after the other: two at once would both find nothing to join
     section = ZendeskSettings
+    example = (
+        ("url", "https://placeholder.zendesk.com"),
+        ("email", "trailstream@example.com"),
+        ("api_token", "placeholder-for-a-token"),
+    )
     settings: ZendeskSettings
 
     async def tell(self, alert: Alert, group: Group | None, *, minimal: bool = False) -> Answer:

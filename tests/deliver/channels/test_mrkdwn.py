@@ -34,6 +34,11 @@ def test_names_keep_their_underscores() -> None:
     assert prose("the trail my_main_trail", 100) == "the trail my_main_trail"
 
 
+def test_times_can_be_copied_and_what_is_an_emoji_is_none() -> None:
+    assert prose("2026-03-01T12:00:00Z", 100) == "2026-03-01T12:00:00Z"
+    assert prose(":100: :skull:", 100) == ":\u2060100: :\u2060skull:"
+
+
 def test_code_cannot_be_left() -> None:
     assert code("a` *bold* `b") == "`a\u02cb *bold* \u02cbb`"
 

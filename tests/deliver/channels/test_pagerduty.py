@@ -9,7 +9,9 @@ from hypothesis import given, settings
 
 from stream.alert import Alert, Change, Links, Resource
 from stream.deliver.channel import Accepted, Answer, Down, Rejected, Retry
-from stream.deliver.channels.pagerduty import PagerdutyChannel, PagerdutySettings, dedup_key, event, minimal_event
+from stream.deliver.channels.pagerduty import PagerdutyChannel, PagerdutySettings
+from stream.deliver.gaps import Gaps
+from stream.deliver.group import Group
 from stream.deliver.text import CUT
 from stream.environment import load, reference
 from stream.errors import ConfigError
@@ -57,9 +59,18 @@ async def channel(receiver: Receiver) -> AsyncIterator[PagerdutyChannel]:
     await made.aclose()
 
 
-def _event(alert: Alert) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(event(alert, KEY))
+def event(alert: Alert, group: Group | None = None, *, minimal: bool = False, template: str | None = None) -> bytes:
+    settings = {"routing_key": KEY, "template": template}
+    return PagerdutyChannel(PagerdutySettings.model_validate(settings)).event(alert, group, minimal=minimal)
+
+
+def _event(alert: Alert, group: Group | None = None, template: str | None = None) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(event(alert, group, template=template))
     return made
+
+
+def dedup_key(alert: Alert) -> str:
+    return str(_event(alert)["dedup_key"])
 
 
 async def test_an_alert_triggers_an_incident(channel: PagerdutyChannel, receiver: Receiver) -> None:
@@ -80,9 +91,36 @@ async def test_an_alert_triggers_an_incident(channel: PagerdutyChannel, receiver
 
 def test_the_summary_says_what_where_who_and_what_it_means() -> None:
     assert _event(make_alert())["payload"]["summary"] == (
-        "CRITICAL: Logging of trail main was stopped. Account prod 111122223333, eu-west-1, by Admin from "
-        "198.51.100.7. API calls in this account are no longer recorded by trail main."
+        "CRITICAL: Logging of trail main was stopped. StopLogging succeeded in account prod 111122223333, eu-west-1, "
+        "by Admin from 198.51.100.7 at 2026-03-01T12:00:00Z. API calls in this account are no longer recorded by trail "
+        "main."
     )
+
+
+def test_the_summary_may_be_in_words_of_ones_own_and_the_details_stay() -> None:
+    made = _event(make_alert(title="{{ title }}"), template="{{ event.name }} of {{ title }}")
+    assert made["payload"]["summary"] == "StopLogging of {\u2060{ title }}."
+    assert made["payload"]["custom_details"]["event"]["account_name"] == "prod"
+
+
+def test_a_group_is_one_event_that_says_how_many_it_stands_for() -> None:
+    several = tuple(make_alert(f"a{n}", event_id=f"e{n}", event_time=f"2026-03-01T12:{n:02}:00Z") for n in range(30))
+    made = _event(several[0], Group(several))
+    details = made["payload"]["custom_details"]
+    assert "(30 times)" in made["payload"]["summary"]
+    assert made["dedup_key"] == dedup_key(several[0])
+    assert (details["count"], details["first"], details["last"]) == (30, "2026-03-01T12:00:00Z", "2026-03-01T12:29:00Z")
+    assert (details["event_ids"][1], details["alert_ids"][1], details["more_ids"]) == ("e1", "a1", 10)
+
+
+def test_what_is_told_late_is_an_incident_of_its_own_that_calls_nobody() -> None:
+    several = (make_alert("a"), make_alert("b"))
+    made = _event(several[0], Group(several, late=True))
+    assert made["payload"]["summary"].startswith("LATE: 2 alerts")
+    assert made["payload"]["severity"] == "info"
+    assert made["dedup_key"].startswith("trailstream/late/")
+    assert made["dedup_key"] == _event(several[0], Group(several, late=True))["dedup_key"]
+    assert _faults(event(several[0], Group(several, late=True))) == []
 
 
 def test_the_details_are_the_alerts_own_fields() -> None:
@@ -126,6 +164,20 @@ def test_alerts_about_one_trail_are_one_incident_which_starting_it_again_joins_a
     assert started["event_action"] == "trigger"
 
 
+async def test_a_start_joins_the_incident_of_its_stop_and_says_for_how_long_the_trail_was_off(
+    channel: PagerdutyChannel, receiver: Receiver
+) -> None:
+    gaps = Gaps()
+    for alert in (make_alert("a"), make_alert("b", event_name="StartLogging", event_time="2026-03-01T14:13:00Z")):
+        assert await channel.send(gaps.told(alert)) == Accepted()
+    stopped, started = (request.json() for request in receiver.requests)
+    assert stopped["event_action"] == started["event_action"] == "trigger"
+    assert stopped["dedup_key"] == started["dedup_key"]
+    assert "It was off" not in stopped["payload"]["summary"]
+    assert "off for 2 h 13 min (from 2026-03-01T12:00:00Z to 2026-03-01T14:13:00Z)" in started["payload"]["summary"]
+    assert started["payload"]["custom_details"]["changes"][-1]["effect"].startswith("the trail was off for 2 h 13 min")
+
+
 def test_other_trails_other_accounts_and_alerts_without_a_trail_are_incidents_of_their_own() -> None:
     bucket = Resource("AWS::S3::Bucket", "arn:aws:s3:::logs", None)
     keys = [
@@ -166,13 +218,13 @@ async def test_attacks_come_out_inert_and_are_accepted(
 @given(alerts())
 @settings(max_examples=25, deadline=None)
 def test_any_alert_makes_a_valid_event(alert: Alert) -> None:
-    for body in (event(alert, KEY), minimal_event(alert, KEY)):
+    for body in (event(alert), event(alert, minimal=True)):
         assert _faults(body) == []
 
 
 @pytest.mark.parametrize("name", [name for name in ATTACKS if name.startswith("long")])
 def test_the_largest_of_alerts_keeps_within_the_limit(name: str) -> None:
-    body = event(hostile(ATTACKS[name], items=1000), KEY)
+    body = event(hostile(ATTACKS[name], items=1000))
     assert _faults(body) == []
     assert CUT in body.decode()
 
@@ -206,7 +258,7 @@ def test_a_time_that_is_none_is_left_out(time: str) -> None:
 
 
 def test_the_minimal_event_has_what_is_required_and_the_ids() -> None:
-    made = json.loads(minimal_event(make_alert(), KEY))
+    made = json.loads(event(make_alert(), minimal=True))
     assert made["payload"].keys() == {"summary", "source", "severity", "custom_details"}
     assert made["payload"]["custom_details"] == {
         "alert_id": "alert-1",

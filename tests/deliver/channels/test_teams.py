@@ -7,7 +7,8 @@ from hypothesis import given, settings
 
 from stream.alert import Alert, Change, Links, Resource
 from stream.deliver.channel import Accepted, Answer, Down, Rejected, Retry
-from stream.deliver.channels.teams import _ERRORS, TeamsChannel, TeamsSettings, message, minimal_message
+from stream.deliver.channels.teams import _ERRORS, TeamsChannel, TeamsSettings
+from stream.deliver.group import Group
 from stream.deliver.text import CUT
 from stream.environment import load, reference
 from stream.metrics import ATTEMPT_REASONS
@@ -24,6 +25,15 @@ async def channel(receiver: Receiver) -> AsyncIterator[TeamsChannel]:
     made = TeamsChannel(TeamsSettings.model_validate({"webhook_url": f"{receiver.url}/workflows/x?sig=sEcReT"}))
     yield made
     await made.aclose()
+
+
+def message(alert: Alert, group: Group | None = None, *, minimal: bool = False, template: str | None = None) -> bytes:
+    settings = {"webhook_url": "https://flow.example/", "template": template}
+    return TeamsChannel(TeamsSettings.model_validate(settings)).message(alert, group, minimal=minimal)
+
+
+def minimal_message(alert: Alert) -> bytes:
+    return message(alert, minimal=True)
 
 
 def _card(body: bytes) -> dict[str, Any]:
@@ -77,12 +87,15 @@ async def test_an_alert_is_posted_as_a_message_with_a_card(channel: TeamsChannel
 def test_the_first_lines_say_what_happened_where_who_did_it_and_what_it_means() -> None:
     assert _check(message(make_alert()))[:3] == [
         "🔴 CRITICAL: Logging of trail main was stopped",
-        "StopLogging succeeded in account prod (111122223333), eu-west-1, by Admin from 198.51.100.7",
+        (
+            "StopLogging succeeded in account prod 111122223333, eu-west-1, by Admin from 198.51.100.7 at "
+            "2026-03-01T12:00:00Z"
+        ),
         "API calls in this account are no longer recorded by trail main.",
     ]
     unnamed = _check(message(make_alert(event_account_name=None, actor_location="Bern, CH")))
-    assert (
-        unnamed[1] == "StopLogging succeeded in account 111122223333, eu-west-1, by Admin from 198.51.100.7 (Bern, CH)"
+    assert unnamed[1].startswith(
+        "StopLogging succeeded in account 111122223333, eu-west-1, by Admin from 198.51.100.7 (Bern, CH) at "
     )
 
 
@@ -146,8 +159,27 @@ def test_links_are_buttons() -> None:
     assert _card(message(make_alert(links=Links("javascript:alert(1)", None))))["actions"] == []
 
 
-def test_the_minimal_message_is_the_first_two_lines() -> None:
-    assert _check(minimal_message(make_alert())) == _check(message(make_alert()))[:2]
+def test_a_template_of_ones_own_is_used_and_what_is_below_it_stays() -> None:
+    lines = _check(
+        message(make_alert(title="<at>all</at>"), template="{{ title }}\nin {{ event.account_name | strong }}")
+    )
+    assert lines[:2] == ["🔴 \u2039at\u203aall\u2039/at\u203a", "in prod"]
+    assert f"Target: {TRAIL}" in lines
+
+
+def test_a_group_is_told_with_its_number_times_and_events() -> None:
+    several = tuple(make_alert(f"a{n}", event_id=f"e{n}", event_time=f"2026-03-01T12:0{n}:00Z") for n in range(7))
+    lines = _check(message(several[0], Group(several)))
+    assert lines[0] == "🔴 CRITICAL: Logging of trail main was stopped (7 times)"
+    told = "7 alike between 2026-03-01T12:00:00Z and 2026-03-01T12:06:00Z; events e0, e1, e2, e3, e4, e5, e6"
+    assert told in lines
+    late = _check(message(several[0], Group(several, late=True)))
+    assert late[0].startswith("🔴 LATE: 7 alerts")
+    assert not any(line.startswith("Target") for line in late)
+
+
+def test_the_minimal_message_is_the_words() -> None:
+    assert _check(minimal_message(make_alert())) == _check(message(make_alert()))[:3]
     assert _card(minimal_message(make_alert()))["actions"] == []
 
 
@@ -197,7 +229,7 @@ def test_what_is_left_out_of_lists_is_counted() -> None:
     )
     lines = _check(message(alert))
     assert "… and 3 more" in lines
-    assert "… and 4 more" in lines
+    assert "Target: … and 4 more" in lines
     assert any(line.endswith("Call9 x 9 and 5 more") for line in lines)
 
 
