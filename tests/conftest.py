@@ -1,11 +1,16 @@
 """What many tests stand on: an AWS emulator, moto's server, and a receiver that answers as it is told."""
 
 import asyncio
+import functools
 import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
+import botocore.retries.standard
+import botocore.session
 import pytest
+import structlog
+from hypothesis import HealthCheck, settings
 from moto.server import ThreadedMotoServer
 
 from stream.demo.emulator import Emulator
@@ -22,6 +27,21 @@ CREDENTIALS: Final = {
 }
 
 
+# Each of the many processes that tests start would compile all of the program anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Examples are bounded in number alone: how long one takes says more of the machine than of us. To look harder:
+# pytest --hypothesis-profile=thorough
+settings.register_profile("usual", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", settings.get_profile("usual"), max_examples=2000)
+settings.load_profile("usual")
+
+# botocore's descriptions of services are read once, not by each session: that takes a tenth of a second. And its
+# clients try again at once: how long they wait is botocore's affair.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+botocore.retries.standard.ExponentialBackoff.delay_amount = lambda *_: 0.0
+
+
 @pytest.fixture(autouse=True)
 def _clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the machine's own Trailstream or AWS settings, nor a proxy."""
@@ -30,6 +50,13 @@ def _clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_by_default() -> Iterator[None]:
+    """What a test runs in this process may set up logging: the next test would not see what is logged."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

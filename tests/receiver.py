@@ -77,7 +77,7 @@ class Receiver:
         for status in statuses or (200,):
             self._script.append(Reply(status, body, dict(headers or {}), delay_s, hang, close))
 
-    async def wait_for(self, count: int, timeout_s: float = 10.0) -> list[Request]:
+    async def wait_for(self, count: int, timeout_s: float = 60.0) -> list[Request]:
         """Wait until this many requests have come; TimeoutError if they don't."""
         async with asyncio.timeout(timeout_s), self._arrived:
             await self._arrived.wait_for(lambda: len(self.requests) >= count)

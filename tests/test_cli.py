@@ -13,7 +13,26 @@ from stream import __version__
 from stream.cli import cli
 from tests.commands.running import child_environ, invoke, run, start, written
 
-COMMANDS = ["run", "scan", "check", "env", "rules", "rules list", "channels", "channels list", "demo"]
+COMMANDS = [
+    "run",
+    "scan",
+    "check",
+    "env",
+    "rules",
+    "rules list",
+    "rules show",
+    "rules lint",
+    "rules test",
+    "channels",
+    "channels list",
+    "channels show",
+    "channels test",
+    "routes",
+    "routes list",
+    "routes test",
+    "routes schema",
+    "demo",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -49,7 +68,7 @@ def test_the_version_is_printed() -> None:
 
 def test_it_is_installed_as_a_command_too() -> None:
     command = Path(sys.executable).with_name("trailstream")
-    done = subprocess.run([command, "--version"], capture_output=True, env=child_environ(), check=True, timeout=30)
+    done = subprocess.run([command, "--version"], capture_output=True, env=child_environ(), check=True, timeout=120)
 
     assert done.stdout.decode() == f"trailstream {__version__}\n"
 
@@ -62,7 +81,7 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
         capture_output=True,
         env=child_environ(),
         check=True,
-        timeout=30,
+        timeout=120,
     )
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.decode().splitlines()}
 
@@ -121,7 +140,7 @@ def test_ctrl_c_ends_a_command_quietly_with_130(tmp_path: Path) -> None:
     process = start("scan", tmp_path / "pipe", stdout=-1, stderr=-1)
     with written(tmp_path / "pipe"):  # it is reading now
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
 
     assert process.returncode == 130
     assert (out, err) == (b"", b"")
@@ -133,5 +152,5 @@ def test_a_reader_of_the_help_that_leaves_early_sees_no_traceback() -> None:
     assert process.stderr is not None
     process.stdout.close()
 
-    assert process.wait(30) != 0
+    assert process.wait(120) != 0
     assert b"Traceback" not in process.stderr.read()

@@ -1,12 +1,13 @@
 """Sources in; out, each with the chunks of its bytes: of a file, of standard input, of an object in S3."""
 
 import io
+import select
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 
 from stream.scan.sources import STANDARD_INPUT, Source
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 _CHUNK_BYTES: Final = 256 * 1024
 _AHEAD: Final = 16
 """Objects that are fetched at once: a request takes S3 some 50 ms, decoding the usual log file one."""
+_LOOK_S: Final = 0.5
+"""A signal that comes just before a call that blocks is looked at by Python only after it: Ctrl-C would be lost on a
+pipe that nobody writes to."""
+
+_File = TypeVar("_File", io.BufferedReader, io.FileIO)
 
 
 class Opener:
@@ -55,9 +61,20 @@ class Opener:
 def _file(path: str) -> Iterator[bytes]:
     if path == STANDARD_INPUT:
         standard_input = cast("io.BufferedReader", sys.stdin.buffer)
-        while chunk := standard_input.read1(_CHUNK_BYTES):
+        while chunk := _awaited(standard_input).read1(_CHUNK_BYTES):
             yield chunk
         return
     with Path(path).open("rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK_BYTES):
+        while chunk := _awaited(file).read(_CHUNK_BYTES):
             yield chunk
+
+
+def _awaited(file: _File) -> _File:
+    """The file, as soon as there is something to read or its end; what is not the system's own is returned at once."""
+    try:
+        descriptor = file.fileno()
+    except io.UnsupportedOperation:
+        return file
+    while not select.select((descriptor,), (), (), _LOOK_S)[0]:
+        pass
+    return file

@@ -27,8 +27,8 @@ class Finished:
     err: str
 
 
-def invoke(*arguments: object, stdin: bytes = b"", **environ: str) -> Finished:
-    """Run it in this process; `environ` is added to that of the test."""
+def invoke(*arguments: object, stdin: bytes = b"", **environ: str | None) -> Finished:
+    """Run it in this process; `environ` is added to that of the test, and what is `None` there is taken away."""
     with _logging_as_it_was():
         done = CliRunner().invoke(cli, [str(each) for each in arguments], input=stdin, env=environ)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
@@ -44,7 +44,7 @@ def run(*arguments: object, stdin: bytes = b"", cwd: Path | None = None, **envir
         capture_output=True,
         cwd=cwd,
         env=child_environ(**environ),
-        timeout=60,
+        timeout=120,
         check=False,
     )
     return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -61,7 +61,7 @@ def child_environ(**more: str) -> dict[str, str]:
 
 
 @contextmanager
-def written(pipe: Path, timeout_s: float = 30) -> Iterator[BinaryIO]:
+def written(pipe: Path, timeout_s: float = 60) -> Iterator[BinaryIO]:
     """A named pipe's end to write to, as soon as somebody has opened the other to read."""
     deadline = time.monotonic() + timeout_s
     while True:

@@ -7,6 +7,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_a_terminal_sees_a_bar_and_a_file_beside_it_none(history: Path, tmp_path
     os.close(master)
     lines = (tmp_path / "out").read_text().splitlines()
 
-    assert process.wait(30) == 1
+    assert process.wait(60) == 1
     assert "files" in screen
     assert "records" in screen
     assert "\x1b[" in screen
@@ -52,14 +53,16 @@ def test_a_terminal_sees_a_bar_and_a_file_beside_it_none(history: Path, tmp_path
 
 def test_on_a_terminal_alerts_have_colours_unless_they_are_not_wanted(tmp_path: Path) -> None:
     write(tmp_path / "1.json.gz", record())
-    screens = []
+    running = []
     for more in ({}, {"NO_COLOR": "1"}):
         master, slave = pty.openpty()
         environ = child_environ(TERM="xterm-256color", **more)
-        process = start("scan", tmp_path, "-q", stdout=slave, environ=environ)
+        running.append((master, start("scan", tmp_path, "-q", stdout=slave, environ=environ)))
         os.close(slave)
-        screens.append(read_terminal(master, process))
+    screens = [read_terminal(master, process) for master, process in running]
+    for master, process in running:
         os.close(master)
+        process.wait(60)
 
     assert "\x1b[1;31m" in screens[0]
     assert "\x1b[1;31m" not in screens[1]
@@ -74,36 +77,54 @@ def test_a_reader_that_has_had_enough_ends_it_quietly(tmp_path: Path) -> None:
     process.stdout.readline()
     process.stdout.close()
 
-    assert process.wait(30) == 141
+    assert process.wait(60) == 141
     assert process.stderr.read() == b""
 
 
 # What follows needs a scan that goes on for as long as it takes: its last path is a pipe that nobody writes to.
 
 
-@pytest.fixture
-def endless(tmp_path: Path) -> Iterator[Any]:
+@dataclass(frozen=True)
+class Endless:
     """A running scan with a pool, past its first alert; it has a session of its own, whose processes can be counted."""
-    write(tmp_path / "logs/1.json.gz", record())
+
+    process: Any
+    temporary: Path
+
+
+@pytest.fixture(scope="module")
+def all_endless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Endless]]:
+    """One for each of the three tests that end one; at once, as they take a second to come so far."""
+    folder = tmp_path_factory.mktemp("endless")
+    write(folder / "logs/1.json.gz", record())
     harmless = record(2, eventName="DescribeTrails", pad="x" * 8000)
-    (tmp_path / "logs/2.json").write_bytes(log_text(*[harmless] * 2200))  # enough for several processes
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "tmp").mkdir()
-    process = start(
-        "scan",
-        *(tmp_path / "logs", tmp_path / "pipe"),
-        *("--jobs", "2", "--format", "jsonl"),
-        stdout=-1,
-        stderr=-1,
-        start_new_session=True,
-        environ=child_environ(TMPDIR=str(tmp_path / "tmp")),
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline()
-    yield process
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    (folder / "logs/2.json").write_bytes(log_text(*[harmless] * 2200))  # enough for several processes
+    os.mkfifo(folder / "pipe")
+    running = []
+    for name in ("a", "b", "c"):
+        (folder / name).mkdir()
+        process = start(
+            "scan",
+            *(folder / "logs", folder / "pipe"),
+            *("--jobs", "2", "--format", "jsonl"),
+            stdout=-1,
+            stderr=-1,
+            start_new_session=True,
+            environ=child_environ(TMPDIR=str(folder / name)),
+        )
+        running.append(Endless(process, folder / name))
+    yield running.copy()
+    for each in running:
+        if each.process.poll() is None:
+            os.killpg(each.process.pid, signal.SIGKILL)
+            each.process.wait()
+
+
+@pytest.fixture
+def endless(all_endless: list[Endless]) -> Endless:
+    one = all_endless.pop()
+    assert one.process.stdout.readline()
+    return one
 
 
 def processes_of(session: int) -> list[int]:
@@ -119,33 +140,33 @@ def processes_of(session: int) -> list[int]:
     return found
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def test_ctrl_c_ends_it_quietly_with_all_its_processes(endless: Any, tmp_path: Path) -> None:
-    assert len(processes_of(endless.pid)) > 2
-    os.killpg(endless.pid, signal.SIGINT)  # as a terminal does: to all of them
+def test_ctrl_c_ends_it_quietly_with_all_its_processes(endless: Endless) -> None:
+    assert len(processes_of(endless.process.pid)) > 2
+    os.killpg(endless.process.pid, signal.SIGINT)  # as a terminal does: to all of them
 
-    assert endless.wait(20) == 130
-    assert endless.stderr.read() == b""
-    wait_until(lambda: processes_of(endless.pid) == [])
-    assert list((tmp_path / "tmp").iterdir()) == []
-
-
-def test_sigterm_leaves_nothing_behind(endless: Any, tmp_path: Path) -> None:
-    endless.send_signal(signal.SIGTERM)
-
-    assert endless.wait(20) == 143
-    wait_until(lambda: processes_of(endless.pid) == [])
-    assert list((tmp_path / "tmp").iterdir()) == []
+    assert endless.process.wait(60) == 130
+    assert endless.process.stderr.read() == b""
+    wait_until(lambda: processes_of(endless.process.pid) == [])
+    assert list(endless.temporary.iterdir()) == []
 
 
-def test_processes_end_with_a_parent_that_was_killed(endless: Any) -> None:
-    endless.kill()
-    endless.wait(20)
+def test_sigterm_leaves_nothing_behind(endless: Endless) -> None:
+    endless.process.send_signal(signal.SIGTERM)
 
-    wait_until(lambda: processes_of(endless.pid) == [])
+    assert endless.process.wait(60) == 143
+    wait_until(lambda: processes_of(endless.process.pid) == [])
+    assert list(endless.temporary.iterdir()) == []
+
+
+def test_processes_end_with_a_parent_that_was_killed(endless: Endless) -> None:
+    endless.process.kill()
+    endless.process.wait(60)
+
+    wait_until(lambda: processes_of(endless.process.pid) == [])

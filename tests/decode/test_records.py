@@ -31,7 +31,7 @@ from tests.decode.logs import (
 STOP = {"eventName": "StopLogging", "eventID": "stop"}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_full_parse_finds_the_same(data: st.DataObject) -> None:
     text = data.draw(texts())
@@ -43,7 +43,6 @@ def test_a_full_parse_finds_the_same(data: st.DataObject) -> None:
     assert matching(found) == matching(json.loads(text.lstrip("\ufeff"))["Records"])
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_a_file_that_is_cut_off_is_a_named_fault_and_makes_nothing_up(data: st.DataObject) -> None:
     text = data.draw(texts()).lstrip("\ufeff")
@@ -74,13 +73,12 @@ def test_every_record_before_the_cut_is_found(records: int) -> None:
         assert [record["n"] for record in found] == list(range(kept))
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300), st.booleans())
 def test_any_bytes_end_in_records_or_a_named_fault(body: bytes, zipped: bool) -> None:
     read_until_fault(gzip.compress(body) if zipped else body)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_one_changed_byte_never_ends_in_another_error(data: st.DataObject) -> None:
     body = bytearray(data.draw(compressed(data.draw(texts()).encode())))
@@ -147,14 +145,14 @@ def test_bytes_that_are_not_utf_8_hide_nothing() -> None:
 
 
 def test_a_record_that_no_parser_takes_fails_the_file_and_hides_none_beside_it() -> None:
-    deep = '{"eventName":"StopLogging","x":' + "[" * 200_000 + "]" * 200_000 + "}"
+    deep = '{"eventName":"StopLogging","x":' + "[" * 50_000 + "]" * 50_000 + "}"
     found, reason = read_until_fault(f'{{"Records":[{deep},{json.dumps(STOP)}]}}'.encode())
 
     assert (found, reason) == ([STOP], "unreadable_record")
 
 
 def test_a_deep_record_that_can_not_match_is_no_fault() -> None:
-    deep = '{"eventName":"GetObject","x":' + "[" * 200_000 + "]" * 200_000 + "}"
+    deep = '{"eventName":"GetObject","x":' + "[" * 50_000 + "]" * 50_000 + "}"
     assert read_until_fault(f'{{"Records":[{deep},{json.dumps(STOP)}]}}'.encode()) == ([STOP], None)
 
 
@@ -230,7 +228,7 @@ def test_what_stands_before_a_fault_in_a_gzip_is_found_to_the_last_byte(records:
 
 @pytest.mark.parametrize("element", [b"0", b"{}", b'"a"', b"[]", b"null", b'{"a":[1,2]}', b"[0,0]"])
 def test_elements_of_any_kind_are_taken_many_at_once(element: bytes) -> None:
-    count = 2 * MIB // len(element)
+    count = MIB // len(element)
     window = b'{"Records":[' + b",".join([element] * count)
     splitter = Splitter(4 * MIB)
 
@@ -241,12 +239,12 @@ def test_elements_of_any_kind_are_taken_many_at_once(element: bytes) -> None:
 
 
 def test_a_value_of_nothing_but_brackets_lets_the_caller_breathe() -> None:
-    steps = decoder(record=MIB).steps(b'{"Records":[' + b"[" * (2 * MIB))
+    steps = decoder(record=MIB // 4).steps(b'{"Records":[' + b"[" * (MIB // 2))
     turns: list[list[Record]] = []
     with pytest.raises(LogFileError, match="record_too_large"):
         turns.extend(steps)
 
-    assert len(turns) > 200
+    assert len(turns) > 50
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -328,7 +326,8 @@ def test_a_log_larger_than_allowed_is_a_fault_and_what_was_found_is_given() -> N
     ids=["ordinary", "every record matches", "white space", "escapes"],
 )
 def test_memory_does_not_grow_with_the_file(inner: bytes, matches: int) -> None:
-    body = giant(inner, 40 * MIB // len(inner))
+    size = (32 if matches else 12) * MIB
+    body = giant(inner, size // len(inner))
     reading = LogDecoder(PREFILTER, max_record_bytes=4 * MIB, max_log_bytes=1024 * MIB)
     tracemalloc.start()
     found = 0
@@ -339,7 +338,7 @@ def test_memory_does_not_grow_with_the_file(inner: bytes, matches: int) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
-    assert reading.json_bytes > 30 * MIB
+    assert reading.json_bytes > size * 0.9
     assert found == reading.records * matches
     assert peak < 24 * MIB if matches else peak < 4 * MIB
 

@@ -24,7 +24,7 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_until_gone(pid: int, timeout_s: float = 10.0) -> None:
+def wait_until_gone(pid: int, timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while is_running(pid):
         assert time.monotonic() < deadline, f"process {pid} still runs"
@@ -37,7 +37,7 @@ def test_it_answers_inside_and_leaves_neither_process_nor_file_behind(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with Emulator() as emulator:
         pid = emulator.pid
-        with socket.create_connection(("127.0.0.1", urlsplit(emulator.endpoint).port or 0), timeout=5):
+        with socket.create_connection(("127.0.0.1", urlsplit(emulator.endpoint).port or 0), timeout=60):
             pass
         assert is_running(pid)
         assert list(tmp_path.iterdir())

@@ -52,7 +52,7 @@ async def test_set_up_sends_two_faults_and_no_planted_change(wiring: Wiring) -> 
     assert traffic.faults == 2
     assert not traffic.planted
     bodies: list[str] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(bodies) < 4:
             answer = await wiring.sqs.receive_message(
                 QueueUrl=wiring.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=5
@@ -78,7 +78,7 @@ async def test_an_endless_source_ends_when_it_is_told_to(wiring: Wiring) -> None
         if traffic.log_files >= 10:
             stopping.set()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await upload(
             wiring,
             generator,

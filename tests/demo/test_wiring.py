@@ -10,7 +10,7 @@ from stream.demo.emulator import Emulator
 from stream.demo.wiring import ROUTES, Wiring, wire
 
 
-async def messages_of(wiring: Wiring, count: int, *, timeout_s: float = 10.0) -> list[Any]:
+async def messages_of(wiring: Wiring, count: int, *, timeout_s: float = 60.0) -> list[Any]:
     """The first `count` bodies that are no test events, deleted from the queue."""
     bodies: list[Any] = []
     async with asyncio.timeout(timeout_s):

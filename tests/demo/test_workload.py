@@ -1,5 +1,6 @@
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
     return install
 
 
-def workload(folder: Path, *, stop_timeout_s: float = 10.0) -> Workload:
+def workload(folder: Path, *, stop_timeout_s: float = 60.0) -> Workload:
     settings = {"QUEUE_URL": "http://127.0.0.1:1/1/q"}
     return Workload(settings, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, folder, stop_timeout_s=stop_timeout_s)
 
@@ -82,7 +83,7 @@ async def test_one_that_is_never_ready_is_given_up_and_ended(
     with pytest.raises(WorkloadError, match="not ready"):
         async with running:
             pytest.fail("it was ready")
-    assert running.exit_code == 0
+    assert running.exit_code in (0, -signal.SIGTERM)  # SIGTERM may have come before it was ready for that
 
 
 async def test_one_that_does_not_heed_sigterm_is_killed(stub: Stub, tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ async def test_it_is_ended_when_its_user_is_cancelled(stub: Stub, tmp_path: Path
             await asyncio.Event().wait()
 
     task = asyncio.create_task(use())
-    await asyncio.wait_for(inside.wait(), 10)
+    await asyncio.wait_for(inside.wait(), 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -23,6 +23,7 @@ QUICK: Final = Pace(
     long_poll_s=1,
     request_s=5.0,
     extend_at=0.2,
+    gather_s=0.01,
     linger_s=0.02,
     depth_s=0.4,
     idle_s=0.05,
@@ -42,7 +43,7 @@ def aws(metrics: Metrics) -> Aws:
     return made
 
 
-async def until(condition: Callable[[], object], *, within_s: float = 10.0) -> None:
+async def until(condition: Callable[[], object], *, within_s: float = 30.0) -> None:
     """Wait for a condition, and fail if it does not come true in time."""
     deadline = time.monotonic() + within_s
     while not condition():
@@ -148,7 +149,7 @@ async def working(url: str, *, pace: Pace = QUICK, open_: bool = True, **setting
         finally:
             queue.stop()
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     await run
             finally:
                 watch.cancel()
@@ -192,7 +193,7 @@ class Backend:
 
     async def emptied(self) -> None:
         """Wait until there is nothing in the queue, neither visible nor hidden."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while await self.count() != (0, 0):
             assert time.monotonic() < deadline
             await asyncio.sleep(0.02)

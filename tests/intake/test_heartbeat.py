@@ -14,7 +14,7 @@ from stream.intake.settlement import Settlement
 from stream.intake.sqs import Received, Sqs
 from stream.metrics import Metrics
 from tests.intake.conftest import QUICK, Backend, until, working
-from tests.intake.sqs_stub import Fault, SqsStub, delayed, error, gate, refuse
+from tests.intake.sqs_stub import SqsStub, delayed, error, gate, refuse
 
 CHANGE = "ChangeMessageVisibilityBatch"
 
@@ -29,7 +29,7 @@ def brief(stub: SqsStub) -> SqsStub:
 async def test_what_is_worked_on_stays_hidden_in_batches_of_ten(brief: SqsStub) -> None:
     brief.send(*map(str, range(25)))
     async with working(brief.url, open_=False, concurrency=30) as work:
-        await until(lambda: work.value("visibility_extensions_total", outcome="extended") >= 75)
+        await until(lambda: work.value("visibility_extensions_total", outcome="extended") >= 50)
         assert work.received == 25
         work.gate.set()
         await until(lambda: not brief.messages)
@@ -49,14 +49,16 @@ async def test_what_is_worked_on_stays_hidden_in_the_emulators(backend: Backend)
     assert work.settled("acknowledged") == 2
 
 
-async def test_it_is_extended_when_half_of_the_time_is_over_and_not_before(brief: SqsStub) -> None:
+async def test_it_is_extended_when_its_part_of_the_time_is_over_and_not_before(brief: SqsStub) -> None:
+    brief.attributes["VisibilityTimeout"] = "2"
     brief.send("slow")
-    pace = replace(QUICK, extend_at=0.5)
+    pace = replace(QUICK, extend_at=0.3)
     async with working(brief.url, open_=False, shutdown_grace=0.0, pace=pace) as work:
         await until(lambda: len(brief.of(CHANGE)) == 2)
         first, second = (request.at for request in brief.of(CHANGE))
-        assert 0.45 <= first - work.begun[0].received_at <= 0.95
-        assert 0.45 <= second - first <= 0.95
+        assert first - work.begun[0].received_at >= 0.55
+        assert second - first >= 0.55
+        assert work.received == 1
 
 
 async def test_what_waits_for_deliveries_or_for_its_delete_stays_hidden_too(brief: SqsStub) -> None:
@@ -83,13 +85,13 @@ async def test_what_waits_for_deliveries_or_for_its_delete_stays_hidden_too(brie
         await until(lambda: not brief.messages)
 
 
-@pytest.mark.parametrize("fault", [error("InternalFailure", 500), error("RequestThrottled"), refuse("InternalError")])
-async def test_an_extension_that_fails_is_tried_again_in_time(brief: SqsStub, fault: Fault) -> None:
+async def test_an_extension_that_fails_is_tried_again_in_time(brief: SqsStub) -> None:
+    brief.attributes["VisibilityTimeout"] = "2"
     brief.send("slow")
-    brief.faults[CHANGE].append(fault)
+    brief.faults[CHANGE].extend([error("InternalFailure", 500), error("RequestThrottled"), refuse("InternalError")])
     async with working(brief.url, open_=False) as work:
-        await until(lambda: work.value("visibility_extensions_total", outcome="extended") >= 2)
-        assert work.value("visibility_extensions_total", outcome="failed") == 1
+        await until(lambda: work.value("visibility_extensions_total", outcome="extended") >= 1)
+        assert work.value("visibility_extensions_total", outcome="failed") == 3
         assert work.received == 1
         work.gate.set()
         await until(lambda: not brief.messages)
@@ -133,8 +135,9 @@ async def test_a_dead_handle_harms_no_other_message_of_its_batch(brief: SqsStub)
     async with working(brief.url, open_=False) as work:
         await until(lambda: len(work.begun) == 2)
         brief.faults[CHANGE].append(brief.partly("ReceiptHandleIsInvalid", 0, sender=True))
-        await until(lambda: work.settled("expired") == 1)
+        await until(lambda: work.cancelled)
         assert [message.id for message in work.cancelled] == [work.begun[0].id]
+        assert work.settled("expired") == 1
         await until(lambda: work.value("visibility_extensions_total", outcome="extended") >= 1)
         work.gate.set()
         await until(lambda: not brief.messages)
@@ -143,6 +146,7 @@ async def test_a_dead_handle_harms_no_other_message_of_its_batch(brief: SqsStub)
 async def test_a_handle_that_dies_while_its_delete_is_under_way_leaves_the_verdict_to_the_delete(
     brief: SqsStub,
 ) -> None:
+    brief.attributes["VisibilityTimeout"] = "2"
     brief.send("body")
     came, go, fault = gate()
     brief.faults["DeleteMessageBatch"].append(fault)
@@ -161,7 +165,7 @@ async def test_what_is_held_too_long_is_cancelled_and_released(brief: SqsStub) -
     async with working(brief.url, open_=False, pace=replace(QUICK, hold_s=0.4)) as work:
         await until(lambda: work.settled("released") == 1)
         assert len(work.cancelled) == 1
-        assert brief.visibilities()[-1] == 0
+        assert 0 in brief.visibilities()
         await until(lambda: len(work.begun) == 2)
         work.gate.set()
         await until(lambda: not brief.messages)

@@ -14,7 +14,7 @@ from stream.intake.sqs import Received, Sqs
 from stream.metrics import Metrics
 from stream.settings import Settings
 from tests.intake.conftest import QUICK, until, working
-from tests.intake.sqs_stub import Fault, SqsStub, delayed, error, garbage
+from tests.intake.sqs_stub import Fault, SqsStub, delayed, error, garbage, gate
 
 
 def asked(stub: SqsStub) -> list[int]:
@@ -33,7 +33,7 @@ async def test_nothing_is_received_that_can_not_be_started(stub: SqsStub) -> Non
 
 
 async def test_work_goes_on_at_full_width_until_the_queue_is_empty(stub: SqsStub) -> None:
-    stub.send(*map(str, range(60)))
+    stub.send(*map(str, range(40)))
     async with working(stub.url, concurrency=7, receivers=3) as work:
 
         async def fate(_: Message) -> None:
@@ -42,11 +42,12 @@ async def test_work_goes_on_at_full_width_until_the_queue_is_empty(stub: SqsStub
         work.fate = fate
         await until(lambda: not stub.messages and not work.queue.in_flight)
         assert work.most_at_once == 7
-        assert sorted(message.body for message in work.done) == sorted(map(str, range(60)))
+        assert sorted(message.body for message in work.done) == sorted(map(str, range(40)))
 
 
 async def test_a_poll_asks_for_ten_at_most_and_gives_back_what_it_did_not_get(stub: SqsStub) -> None:
-    async with working(stub.url, open_=False, concurrency=25, receivers=1) as work:
+    pace = replace(QUICK, long_poll_s=20)  # none ends by itself
+    async with working(stub.url, open_=False, concurrency=25, receivers=1, pace=pace) as work:
         await until(lambda: asked(stub) == [10])
         stub.send("one")
         await until(lambda: asked(stub) == [10, 10])
@@ -74,11 +75,12 @@ async def test_a_message_that_only_waits_for_deliveries_takes_up_no_slot(stub: S
 
 async def test_a_worker_never_waits_for_its_acknowledgement(stub: SqsStub) -> None:
     stub.send(*map(str, range(9)))
-    stub.always["DeleteMessageBatch"] = delayed(0.2)
+    _, go, stub.always["DeleteMessageBatch"] = gate()
     async with working(stub.url, concurrency=1, receivers=1) as work:
         await until(lambda: len(work.done) == 9)
-        assert work.settled("acknowledged") < 9
+        assert work.settled("acknowledged") == 0
         assert work.most_at_once == 1
+        go.set()
         await until(lambda: work.settled("acknowledged") == 9)
 
 
@@ -89,8 +91,8 @@ async def test_nothing_is_received_while_too_much_waits_to_be_settled(
     stub.always["DeleteMessageBatch"] = error("AccessDenied", 403)
     stub.send(*map(str, range(40)))
     async with working(stub.url, concurrency=2, receivers=1) as work:
-        await until(lambda: len(stub.of("DeleteMessageBatch")) > 10)
-        assert 5 <= work.queue.in_flight <= 6
+        await until(lambda: work.queue.in_flight >= 5 and len(stub.of("DeleteMessageBatch")) > 10)
+        assert work.queue.in_flight <= 6
         del stub.always["DeleteMessageBatch"]
         await until(lambda: not stub.messages and not work.queue.in_flight)
     assert work.settled("acknowledged") == 40
@@ -147,7 +149,7 @@ async def test_a_connection_refused_is_counted_and_backed_off_from(stub: SqsStub
 async def test_failing_requests_come_ever_more_slowly(stub: SqsStub) -> None:
     stub.always["ReceiveMessage"] = error("InternalFailure", 500)
     async with working(stub.url, receivers=1, pace=replace(QUICK, receive_backoff_s=(0.02, 0.08))):
-        await until(lambda: len(asked(stub)) == 6)
+        await until(lambda: len(asked(stub)) >= 6)
     at = [request.at for request in stub.of("ReceiveMessage")]
     assert at[1] - at[0] >= 0.01
     assert at[5] - at[0] >= (0.02 + 0.04 + 0.08 + 0.08 + 0.08) / 2
@@ -157,9 +159,9 @@ async def test_failing_requests_come_ever_more_slowly(stub: SqsStub) -> None:
 async def test_empty_answers_that_come_at_once_do_not_make_it_spin(stub: SqsStub, text: str) -> None:
     stub.always["ReceiveMessage"] = garbage(text)
     async with working(stub.url, receivers=1, pace=replace(QUICK, idle_s=0.1, long_poll_s=20)) as work:
-        await until(lambda: len(asked(stub)) == 6)
+        await until(lambda: len(asked(stub)) >= 4)
         at = [request.at for request in stub.of("ReceiveMessage")]
-        assert at[5] - at[0] >= (0.05 + 0.1 + 0.1 + 0.1 + 0.1) / 2
+        assert at[3] - at[0] >= (0.05 + 0.1 + 0.1) / 2
         del stub.always["ReceiveMessage"]
         stub.send("body")
         await until(lambda: work.done)
@@ -170,7 +172,7 @@ async def test_redeliveries_of_what_is_in_hand_do_not_make_it_spin_either(stub: 
         stub.attributes["VisibilityTimeout"] = "0"
         await until(lambda: len(stub.of("GetQueueAttributes")) > 4)
         stub.send("body")
-        await until(lambda: work.received == 5)
+        await until(lambda: work.received >= 5)
         at = [request.at for request in stub.of("ReceiveMessage")][-5:]
         assert at[4] - at[0] >= 4 * 0.05 / 2
         assert len(work.begun) == 1
@@ -181,7 +183,7 @@ async def test_redeliveries_of_what_is_in_hand_do_not_make_it_spin_either(stub: 
 
 async def test_a_queue_that_is_deleted_and_made_again_is_read_again(stub: SqsStub) -> None:
     stub.send("before")
-    async with working(stub.url) as work:
+    async with working(stub.url, pace=replace(QUICK, long_poll_s=0)) as work:
         await until(lambda: not stub.messages)
         stub.exists = False
         await until(lambda: work.value("errors_total", stage="receive", reason="no_queue") >= 2)

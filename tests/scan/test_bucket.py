@@ -96,7 +96,7 @@ def test_a_listing_of_several_pages_is_read_to_its_end(bucket: str, monkeypatch:
 
 
 def test_objects_are_read_whole_in_order_and_more_of_them_than_are_fetched_at_once(bucket: str) -> None:
-    bodies = {f"{number:03}.json": os.urandom(number * 50_000) for number in range(1, 40)}
+    bodies = {f"{number:03}.json": os.urandom(number * 50_000) for number in range(1, 25)}
     put(bucket, bodies)
     sources = [item for item in find([f"s3://{bucket}"]) if isinstance(item, Source)]
     with Opener() as opener:
