@@ -1,0 +1,94 @@
+"""Resource policies: a document as a record has it in; out, whether CloudTrail and the readers keep their way."""
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from stream.detect.fields import document
+from stream.detect.finding import Finding
+from stream.detect.watch.row import Scene
+from stream.json_value import at, fold, items
+
+CLOUDTRAIL: Final = "cloudtrail.amazonaws.com"
+_TRANSPORT: Final = ("aws:securetransport", "s3:tlsversion")
+"""A Deny on these conditions alone keeps out who does not encrypt: neither CloudTrail nor a reader."""
+
+
+def bucket_policy(scene: Scene) -> Sequence[Finding]:
+    """Of PutBucketPolicy: may CloudTrail still write, and is anybody denied?"""
+    given = scene.parameters.get("bucketPolicy")
+    statements = _statements(given)
+    if statements is None:
+        effect = "its policy could not be read: CloudTrail may no longer be able to write log files"
+        return [Finding("bucketPolicy", given, effect, "critical")]
+    findings = []
+    if not any(_allows(each, CLOUDTRAIL, "s3:putobject") for each in statements):
+        effect = "CloudTrail may no longer write log files there: no statement of its policy allows it"
+        findings.append(Finding("bucketPolicy", given, effect, "critical"))
+    if any(_denies(each, ("s3:putobject", "s3:getobject", "s3:getbucketacl", "s3:listbucket")) for each in statements):
+        effect = "a Deny in its policy may keep CloudTrail from writing, or readers from reading, log files"
+        findings.append(Finding("bucketPolicy", given, effect, "critical"))
+    return findings or [Finding("bucketPolicy", given, "CloudTrail may still write log files there")]
+
+
+def key_policy(scene: Scene) -> Sequence[Finding]:
+    """Of PutKeyPolicy: may CloudTrail still encrypt, and somebody decrypt?"""
+    given = scene.parameters.get("policy")
+    statements = _statements(given)
+    if statements is None:
+        effect = "its policy could not be read: CloudTrail may no longer be able to encrypt log files"
+        return [Finding("policy", given, effect, "critical")]
+    findings = []
+    if not any(_allows(each, CLOUDTRAIL, "kms:generatedatakey") for each in statements):
+        effect = "CloudTrail may no longer encrypt log files with it, so that none are delivered"
+        findings.append(Finding("policy", given, effect, "critical"))
+    if not any(_allows(each, None, "kms:decrypt") for each in statements):
+        effect = "no statement of its policy allows anybody to decrypt log files"
+        findings.append(Finding("policy", given, effect, "critical"))
+    if any(_denies(each, ("kms:generatedatakey", "kms:decrypt")) for each in statements):
+        effect = "a Deny in its policy may keep CloudTrail from encrypting, or readers from decrypting, log files"
+        findings.append(Finding("policy", given, effect, "critical"))
+    return findings or [Finding("policy", given, "CloudTrail and readers keep their rights to it")]
+
+
+def _statements(policy: Any) -> list[Mapping[str, Any]] | None:
+    """The statements of a policy, as an object or as text; `None` if it can't be read."""
+    if isinstance(policy, str):
+        policy = document(policy)
+    if not isinstance(policy, Mapping):
+        return None
+    found = items(policy.get("Statement"))
+    return [each for each in found if isinstance(each, Mapping)] if found else None
+
+
+def _allows(statement: Mapping[str, Any], service: str | None, action: str) -> bool:
+    if statement.get("Effect") != "Allow" or not _acts(statement, action):
+        return False
+    principal = statement.get("Principal")
+    if service is None:
+        return principal is not None
+    if principal == "*" or "*" in items(at(principal, "AWS")):
+        return True
+    return any(isinstance(each, str) and fold(each) == service for each in items(at(principal, "Service")))
+
+
+def _denies(statement: Mapping[str, Any], actions: Sequence[str]) -> bool:
+    if statement.get("Effect") != "Deny" or not any(_acts(statement, action) for action in actions):
+        return False
+    condition = statement.get("Condition")
+    keys = (
+        [fold(str(key)) for test in condition.values() if isinstance(test, Mapping) for key in test]
+        if isinstance(condition, Mapping)
+        else []
+    )
+    return not keys or any(key not in _TRANSPORT for key in keys)
+
+
+def _acts(statement: Mapping[str, Any], action: str) -> bool:
+    if (spared := statement.get("NotAction")) is not None:
+        return not _matches(spared, action)
+    return _matches(statement.get("Action"), action)
+
+
+def _matches(given: Any, action: str) -> bool:
+    return any(isinstance(each, str) and fnmatchcase(action, fold(each)) for each in items(given))
