@@ -1,6 +1,8 @@
-"""`trailstream rules`: the rules in force, and what each asks of the decoder."""
+"""`trailstream rules`: the rules in force, what each asks of the decoder, and what keeps their alerts back."""
 
 import sys
+import time
+from collections.abc import Sequence
 from typing import Literal
 
 import click
@@ -10,29 +12,58 @@ from rich.table import Table
 
 from stream import logs
 from stream.configuration import load
-from stream.detect.rules import Rule, RuleSet
+from stream.detect.detection import rules_of, suppressions_of
+from stream.detect.rules import Refused, Rule
+from stream.detect.suppressions import Suppression
 from stream.scan.formats import STYLES
 from stream.terminal import inert
 
 _PIPE_COLUMNS = 160
 
 
-def list_rules(format_: Literal["table", "json"]) -> int:
-    """Print every rule that the environment asks for.
+def list_rules(format_: Literal["table", "json"], *, only: Literal["suppressions", "refused"] | None = None) -> int:
+    """Print every rule that the environment asks for, those that are left out, and every suppression.
+
+    Args:
+        format_: JSON is an array of rules, and holds no suppressions and nothing that is left out.
+        only: print these, and no rules.
 
     Raises:
-        ConfigError: the environment or a rule can't be used.
+        ConfigError: the environment, a rule or a filter can't be used.
     """
     logs.configure("warning", "console")
     settings = load(need_queue=False, need_channel=False).settings
-    rules = RuleSet.load(settings.packs, settings.rules).rules
+    loaded = rules_of(settings)
+    suppressions = suppressions_of(settings, loaded).all
     if format_ == "json":
-        click.echo(orjson.dumps([_object(rule) for rule in rules], option=orjson.OPT_INDENT_2))
+        now = time.time()
+        objects: list[dict[str, object]] = []
+        if only == "suppressions":
+            objects = [_suppression(one, now) for one in suppressions]
+        elif only == "refused":
+            objects = [{"source": one.source, "reason": one.reason} for one in loaded.refused]
+        else:
+            objects = [_object(rule) for rule in loaded.rules]
+            for one in loaded.refused:
+                click.echo(f"trailstream: rule left out: {inert(str(one))}", err=True)
+        click.echo(orjson.dumps(objects, option=orjson.OPT_INDENT_2))
         return 0
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("ID", "PACK", "LEVEL", "TITLE", "INDEXED"):
-        table.add_column(heading, overflow="fold")
+    if only is None:
+        _print_rules(console, loaded.rules)
+    if loaded.refused and only != "suppressions":
+        if only is None:
+            console.print()
+        _print_refused(console, loaded.refused)
+    if suppressions and only != "refused":
+        if only is None:
+            console.print()
+        _print_suppressions(console, suppressions)
+    return 0
+
+
+def _print_rules(console: Console, rules: Sequence[Rule]) -> None:
+    table = _table("ID", "PACK", "LEVEL", "TITLE", "INDEXED")
     for rule in rules:
         table.add_row(
             inert(rule.info.id),
@@ -47,7 +78,52 @@ def list_rules(format_: Literal["table", "json"]) -> int:
     if unindexed:
         names = ", ".join(inert(title) for title in unindexed)
         click.echo(f"\nNot indexed, so that every record has to be parsed: {names}", err=True)
-    return 0
+
+
+def _print_refused(console: Console, refused: Sequence[Refused]) -> None:
+    table = _table("LEFT OUT", "REASON")
+    for one in refused:
+        table.add_row(inert(one.source), inert(one.reason), style="yellow")
+    console.print(table)
+
+
+def _print_suppressions(console: Console, suppressions: Sequence[Suppression]) -> None:
+    now = time.time()
+    table = _table("SUPPRESSION", "STATE", "UNTIL", "TITLE", "RULES")
+    for one in suppressions:
+        state = one.state(now)
+        table.add_row(
+            inert(one.id),
+            state,
+            one.ends or "for ever",
+            inert(one.title),
+            inert(", ".join(one.rules)),
+            style="" if state == "active" else "dim",
+        )
+    console.print(table)
+    for one in suppressions:
+        for warning in one.warnings:
+            click.echo(f"\n{inert(one.id)} ({inert(one.source)}): {inert(warning)}", err=True)
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _suppression(one: Suppression, now: float) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "title": one.title,
+        "rules": one.rules,
+        "unknown_rules": one.unknown_rules,
+        "until": one.ends,
+        "state": one.state(now),
+        "source": one.source,
+        "warnings": one.warnings,
+    }
 
 
 def _object(rule: Rule) -> dict[str, object]:

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,6 +85,42 @@ def test_without_settings_it_is_a_fault_of_the_configuration(monkeypatch: pytest
 @pytest.mark.usefixtures("aws")
 def test_rules_that_cannot_be_used_are_a_fault_of_the_configuration() -> None:
     assert "nowhere" in check("configuration", 2, TRAILSTREAM_RULES="/nowhere.yml")["evidence"]
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_rule_that_is_left_out_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "bad.yml").write_text("title: [")
+    found = check("rules", 0, TRAILSTREAM_RULES=str(tmp_path))
+
+    assert found["status"] == "warn"
+    assert f"refused: {tmp_path}/bad.yml: it is not YAML" in found["evidence"]
+    assert (
+        "bad.yml"
+        in check("configuration", 2, TRAILSTREAM_RULES=str(tmp_path), TRAILSTREAM_RULES_STRICT="1")["evidence"]
+    )
+
+
+FILTER = """
+title: At work
+logsource: {product: aws, service: cloudtrail}
+filter: {rules: any, selection: {sourceIPAddress: 198.51.100.7}, condition: not selection}
+"""
+
+
+def test_suppressions_and_names_of_accounts_are_looked_at(
+    aws: AwsStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "filter.yml").write_text(FILTER)
+    monkeypatch.setenv("TRAILSTREAM_SUPPRESS", str(tmp_path))
+    monkeypatch.setenv("TRAILSTREAM_ACCOUNTS", "111122223333=prod")
+    found = outcomes(invoke("check", "--config-only", "--format", "json"))
+    aws.answers["ListAccounts"] = (400, {}, json.dumps({"__type": "AccessDeniedException"}))
+    asked = check("accounts", TRAILSTREAM_ACCOUNTS="organizations")
+
+    assert (found["suppressions"]["evidence"], found["accounts"]["evidence"]) == ("1 active", "1 name")
+    assert asked["status"] == "warn"
+    assert "organizations:ListAccounts" in asked["fix"]
+    assert "entry 1" in check("configuration", 2, TRAILSTREAM_ACCOUNTS="1=prod")["evidence"]
 
 
 def test_config_only_asks_nobody(aws: AwsStub) -> None:

@@ -1,6 +1,7 @@
 """`trailstream rules` and `trailstream channels`."""
 
 import json
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,20 @@ logsource: {product: aws, service: cloudtrail}
 detection:
   selection: {errorCode: null}
   condition: selection
+"""
+FILTERS = """
+title: Cron, at night
+logsource: {product: aws}
+filter: {rules: any, selection: {userAgent: cron}, condition: not selection}
+---
+title: "Old \\e[2J one"
+logsource: {product: aws}
+until: 2020-01-01
+filter: {rules: any, selection: {sourceIPAddress: 192.0.2.1}, condition: not selection}
+---
+title: Elsewhere
+logsource: {product: aws}
+filter: {rules: [gone], selection: {sourceIPAddress: 192.0.2.1}, condition: not selection}
 """
 
 
@@ -43,9 +58,69 @@ def test_a_rule_that_makes_every_record_be_parsed_is_said_to(tmp_path: Path, mon
     assert "StopLogging" in built_in["literals"]
 
 
-def test_a_rule_that_cannot_be_used_is_exit_code_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_suppressions_are_listed_behind_the_rules_or_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "filters.yml").write_text(FILTERS)
+    monkeypatch.setenv("TRAILSTREAM_SUPPRESS", str(tmp_path))
+    done = invoke("rules", "list")
+    rules = json.loads(invoke("rules", "list", "--format", "json").out)
+    listed = json.loads(invoke("rules", "list", "--suppressions", "--format", "json").out)
+    alone = invoke("rules", "list", "--suppressions").out
+
+    assert (done.code, "ct-013" in done.out, "ct-013" in alone) == (0, True, False)
+    for title in ("Cron, at night", "Old \\x1b[2J one", "Elsewhere"):
+        assert title in done.out
+        assert title in alone
+    assert "cron-at-night" in done.err
+    assert "what the caller types" in done.err
+    assert (done.out + done.err).replace("\n", "").isprintable()
+    assert {rule["pack"] for rule in rules} == {"ct-013", "audit-trail", "own-path"}
+    assert [(each["id"], each["state"], each["until"]) for each in listed] == [
+        ("cron-at-night", "active", None),
+        ("old-2j-one", "ended", "2020-01-01T00:00:00+00:00"),
+        ("elsewhere", "unknown rule", None),
+    ]
+    assert (listed[2]["rules"], listed[2]["unknown_rules"]) == (["gone"], ["gone"])
+    assert listed[0]["source"] == str(tmp_path / "filters.yml")
+
+
+def test_the_example_of_the_help_is_a_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = invoke("rules", "--help").out
+    lines = told.splitlines()
+    first, last = (next(i for i, line in enumerate(lines) if text in line) for text in ("title: ", "condition: "))
+    (tmp_path / "filter.yml").write_text(textwrap.dedent("\n".join(lines[first : last + 1])))
+    monkeypatch.setenv("TRAILSTREAM_SUPPRESS", str(tmp_path))
+
+    (listed,) = json.loads(invoke("rules", "list", "--suppressions", "--format", "json").out)
+    assert (listed["id"], listed["warnings"], listed["unknown_rules"]) == ("terraform-in-the-pipeline", [], [])
+
+
+def test_a_filter_that_cannot_be_used_is_exit_code_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "filter.yml").write_text("title: [")
+    monkeypatch.setenv("TRAILSTREAM_SUPPRESS", str(tmp_path))
+    done = invoke("rules", "list")
+
+    assert (done.code, done.err[:35]) == (2, "trailstream: TRAILSTREAM_SUPPRESS: ")
+
+
+def test_a_rule_that_cannot_be_used_is_listed_as_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "rule.yml").write_text("title: [")
     monkeypatch.setenv("TRAILSTREAM_RULES", str(tmp_path))
+    done, as_json = invoke("rules", "list"), invoke("rules", "list", "--format", "json")
+    (refused,) = json.loads(invoke("rules", "list", "--refused", "--format", "json").out)
+
+    assert (done.code, "LEFT OUT" in done.out, "not YAML" in done.out) == (0, True, True)
+    assert "c4b112a3-1dbf-4b3f-b88d-b3ab9bdca8fa" in {rule["id"] for rule in json.loads(as_json.out)}
+    assert f"rule left out: TRAILSTREAM_RULES: {tmp_path}/rule.yml: it is not YAML" in as_json.err
+    assert refused["source"] == str(tmp_path / "rule.yml")
+    assert refused["reason"].startswith("it is not YAML")
+    assert "ct-013" not in invoke("rules", "list", "--refused").out
+    assert invoke("rules", "list", "--refused", "--suppressions").code == 2
+
+
+def test_if_strict_a_rule_that_cannot_be_used_is_exit_code_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rule.yml").write_text("title: [")
+    monkeypatch.setenv("TRAILSTREAM_RULES", str(tmp_path))
+    monkeypatch.setenv("TRAILSTREAM_RULES_STRICT", "true")
     done = invoke("rules", "list")
 
     assert done.code == 2

@@ -12,6 +12,7 @@ import pytest
 
 from stream.commands import scan as scan_command
 from stream.demo.generator import Generator
+from tests.checks.aws_stub import AwsStub
 from tests.commands.running import invoke, run
 
 CHANGES = {
@@ -122,6 +123,15 @@ def test_alerts_say_which_log_file_they_are_from(history: Path) -> None:
         assert alert["provenance"] == "log_file"
 
 
+def test_alerts_say_what_else_the_same_principal_did_in_that_log_file(tmp_path: Path) -> None:
+    write(tmp_path / "a.json.gz", record(1), record(2, eventName="CreateUser", eventSource="iam.amazonaws.com"))
+
+    (alert,) = map(json.loads, invoke("scan", str(tmp_path), "--format", "jsonl").out.splitlines())
+
+    assert alert["context"]["scope"] == "this log file"
+    assert alert["context"]["calls"] == {"StopLogging": 1, "CreateUser": 1}
+
+
 def test_nothing_found_is_exit_code_0(tmp_path: Path) -> None:
     write(tmp_path / "1.json.gz", record(eventName="DescribeTrails"))
     done = run("scan", tmp_path)
@@ -191,6 +201,52 @@ def test_an_event_in_the_files_of_two_trails_is_one_alert(tmp_path: Path) -> Non
     write(tmp_path / "b/1.json.gz", record(2), record(1))
 
     assert len(invoke("scan", tmp_path, "--format", "jsonl").out.splitlines()) == 2
+
+
+FILTER = """
+title: Eve at work
+logsource: {product: aws, service: cloudtrail}
+filter:
+    rules: any
+    selection: {userIdentity.userName: eve, sourceIPAddress: 192.0.2.1}
+    condition: not selection
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_is_suppressed_is_left_out_and_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    monkeypatch.setattr(scan_command, "_POOL_FILES", 1)
+    (tmp_path / "filter.yml").write_text(FILTER)
+    write(tmp_path / "a/1.json.gz", record(1), record(2, sourceIPAddress="203.0.113.9"))
+    write(tmp_path / "b/1.json.gz", record(1))
+    write(tmp_path / "b/2.json.gz", record(1))
+    monkeypatch.setenv("TRAILSTREAM_SUPPRESS", str(tmp_path / "filter.yml"))
+    monkeypatch.setenv("TRAILSTREAM_ACCOUNTS", "111122223333=prod")
+    done = invoke("scan", tmp_path, "--format", "jsonl", "-j", jobs)
+    (alert,) = map(json.loads, done.out.splitlines())
+
+    assert alert["event"]["id"].endswith("2")
+    assert alert["event"]["account_name"] == "prod"
+    assert "1 alert and 1 suppressed in 3 log files" in done.err
+    assert invoke("scan", tmp_path / "b/1.json.gz").code == 0
+
+
+def test_a_scan_does_without_names_that_aws_organizations_will_not_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "1.json.gz", record())
+    with AwsStub() as stub:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
+        stub.answers["ListAccounts"] = (400, {}, json.dumps({"__type": "AccessDeniedException"}))
+        refused = invoke("scan", tmp_path, "--format", "jsonl", TRAILSTREAM_ACCOUNTS="organizations")
+        stub.answers["ListAccounts"] = (200, {}, json.dumps({"Accounts": [{"Id": "111122223333", "Name": "prod"}]}))
+        told = invoke("scan", tmp_path, "--format", "jsonl", TRAILSTREAM_ACCOUNTS="organizations")
+
+    assert json.loads(refused.out)["event"]["account_name"] is None
+    assert "AWS Organizations can't be asked (AccessDeniedException)" in refused.err
+    assert json.loads(told.out)["event"]["account_name"] == "prod"
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bytes])
@@ -265,6 +321,12 @@ detection:
     assert invoke("scan", tmp_path).code == 0
     done = invoke("scan", tmp_path, "--format", "jsonl", TRAILSTREAM_RULES=str(tmp_path / "rule.yml"))
     assert json.loads(done.out)["rule"]["title"] == "A key was made"
+
+    (tmp_path / "bad.yml").write_text("title: [")
+    both = f"{tmp_path / 'rule.yml'},{tmp_path / 'bad.yml'}"
+    done = invoke("scan", tmp_path, "--format", "jsonl", TRAILSTREAM_RULES=both)
+    assert json.loads(done.out)["rule"]["title"] == "A key was made"
+    assert f"trailstream: rule left out: TRAILSTREAM_RULES: {tmp_path}/bad.yml: it is not YAML" in done.err
 
 
 def test_neither_queue_nor_channel_is_needed_but_what_is_set_must_be_right(tmp_path: Path) -> None:
