@@ -50,7 +50,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who made the call; `mfa` is `None` where the record can't say."""
+    """Who made the call; `mfa` is `None` where the record can't say.
+
+    Attributes:
+        name: of an Identity Center user, that user's; of another session of a role, the role's.
+        issuer: whose permissions a session has: the role's name, or of a federated user the IAM user's.
+        provider: the identity provider of a web or SAML identity, as its ARN or host name.
+        on_behalf_of: id of the Identity Center user for whom the call was made.
+        assumed_root: the session is one that `AssumeRoot` gave.
+    """
 
     type: str
     name: str
@@ -66,6 +74,11 @@ class Actor:
     user_agent: str | None
     via: Via
     invoked_by: str | None
+    issuer: str | None = None
+    provider: str | None = None
+    on_behalf_of: str | None = None
+    credential_id: str | None = None
+    assumed_root: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +110,19 @@ class LogFile:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where to look next."""
+    """Where to look next.
+
+    Attributes:
+        console: the event in AWS's console.
+        runbook: what to read.
+        lookup_events: the shell command that lists what the same access key did around then, in that region.
+        athena: the query for the same, everywhere.
+    """
 
     console: str | None
     runbook: str | None
+    lookup_events: str | None = None
+    athena: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

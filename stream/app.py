@@ -1,35 +1,43 @@
 """The workload: builds the parts from the settings, runs them until told to stop, and takes them down in order."""
 
 import asyncio
-import hashlib
 import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
+from typing import Final
 
 import structlog
 from botocore.exceptions import BotoCoreError
 
 from stream import __version__, logs
+from stream.accounts.book import AccountBook
 from stream.aws import Aws
 from stream.configuration import Configuration, load
 from stream.cores import usable_cores
-from stream.decode import Prefilter
-from stream.deliver.channels import build
+from stream.deliver.channels import make
 from stream.deliver.dispatcher import Dispatcher
 from stream.deliver.repeats import SHARE_THE_LEDGER, may_repeat
 from stream.detect.detector import Detector
-from stream.detect.rules import RuleSet
+from stream.detect.links import Portal
 from stream.errors import ConfigError
+from stream.in_force import InForce
 from stream.intake.objects import Objects
 from stream.intake.queue import Queue
+from stream.learning import Learning
 from stream.ledger import open_ledger
+from stream.ledger.dynamodb import DynamoLedger
+from stream.location import Locations
 from stream.metrics import Metrics
 from stream.pipeline import Pipeline
+from stream.reload import Reloader
 from stream.server import serving, watch_event_loop
 
 log = structlog.get_logger()
+
+_NAMES_S: Final = 10.0
+"""How long the first alerts may have to wait for the names of accounts."""
 
 
 def run() -> int:
@@ -53,9 +61,20 @@ def run() -> int:
 async def _run(configuration: Configuration) -> None:
     settings = configuration.settings
     metrics = Metrics()
-    metrics.config_hash.set(_hash(configuration))
-    rules = RuleSet.load(settings.packs, settings.rules)
-    metrics.declare_rules((rule.info.id, rule.pack) for rule in rules.rules)
+    accounts = AccountBook(settings.accounts)
+    learning = Learning(settings)
+    location = Locations.finder(settings.geoip, metrics)
+    in_force = InForce(
+        configuration,
+        metrics,
+        lambda rules: Detector(
+            rules,
+            learning.known,
+            account_name=accounts.name,
+            location=location,
+            portal=Portal.of(settings),
+        ),
+    )
     with _aws_configured():
         aws = Aws(metrics)
         queue = Queue(aws, settings, metrics)
@@ -64,10 +83,10 @@ async def _run(configuration: Configuration) -> None:
         host, port = await parts.enter_async_context(
             serving(metrics, lambda: queue.last_success, host=settings.http_host, port=settings.http_port)
         )
-        channels = build(configuration.sections, aws)
+        channels = make(configuration.instances, aws)
         if settings.ledger == "memory" and (repeating := [each.name for each in channels if may_repeat(type(each))]):
             log.warning("replicas may tell people one alert twice", channels=repeating, advice=SHARE_THE_LEDGER)
-        longest_timeout_s = max(channel.settings.timeout for channel in channels)
+        longest_timeout_s = max((channel.settings.timeout for channel in channels), default=0.0)
         with _aws_configured():
             ledger = await parts.enter_async_context(
                 open_ledger(settings, aws, metrics, longest_timeout_s=longest_timeout_s)
@@ -77,21 +96,23 @@ async def _run(configuration: Configuration) -> None:
                 channels,
                 ledger,
                 metrics,
-                min_severity=settings.min_severity,
+                routes=configuration.routes,
                 max_pending_alerts=settings.max_pending_alerts,
+                max_event_age_s=settings.max_event_age,
             )
         )
         with _aws_configured():
             objects = await parts.enter_async_context(Objects(aws))
             await parts.enter_async_context(queue)
+        learning.learn_queue(queue.attributes)
         pipeline = Pipeline(
             settings,
             metrics,
             objects=objects,
-            prefilter=Prefilter(rules.literals),
-            detector=Detector(rules, buckets=settings.buckets, log_buckets=settings.log_buckets),
+            detection=in_force.detection,
             dispatcher=dispatcher,
             threads=threads,
+            notes=ledger if isinstance(ledger, DynamoLedger) else None,
         )
         log.info(
             "started",
@@ -99,20 +120,41 @@ async def _run(configuration: Configuration) -> None:
             queue_url=settings.queue_url,
             buckets=list(settings.buckets),
             channels=[channel.name for channel in channels],
-            rules=len(rules.rules),
+            routes=len(configuration.routes.routes),
+            rules=len(in_force.detection.rules.rules),
+            suppressions=len(in_force.detection.suppressions.all),
+            accounts=len(accounts),
             http_host=host,
             http_port=port,
         )
-        with _stopping_on_signals(queue):
-            await _work(queue, pipeline, dispatcher, metrics)
+        in_force.tell()
+        reloader = Reloader(in_force.parts(pipeline, dispatcher), metrics)
+        with _stopping_on_signals(queue, dispatcher), _reloading_on_sighup(reloader):
+            await _work(queue, pipeline, dispatcher, metrics, accounts, aws, reloader, learning)
     log.info("stopped")
 
 
-async def _work(queue: Queue, pipeline: Pipeline, dispatcher: Dispatcher, metrics: Metrics) -> None:
+async def _work(
+    queue: Queue,
+    pipeline: Pipeline,
+    dispatcher: Dispatcher,
+    metrics: Metrics,
+    accounts: AccountBook,
+    aws: Aws,
+    reloader: Reloader,
+    learning: Learning,
+) -> None:
     async with asyncio.TaskGroup() as tasks:
-        watch = tasks.create_task(watch_event_loop(metrics))
+        beside = (
+            tasks.create_task(watch_event_loop(metrics)),
+            tasks.create_task(accounts.keep_fresh(aws, metrics)),
+            tasks.create_task(reloader.run()),
+            tasks.create_task(learning.learn_role(aws)),
+        )
+        await accounts.wait(_NAMES_S)
         await queue.run(pipeline.process, room=dispatcher.room)
-        watch.cancel()
+        for task in beside:
+            task.cancel()
 
 
 @contextmanager
@@ -128,7 +170,7 @@ def _aws_configured() -> Iterator[None]:
 
 
 @contextmanager
-def _stopping_on_signals(queue: Queue) -> Iterator[None]:
+def _stopping_on_signals(queue: Queue, dispatcher: Dispatcher) -> Iterator[None]:
     """SIGTERM and SIGINT begin the shutdown; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
     told = False
@@ -140,6 +182,7 @@ def _stopping_on_signals(queue: Queue) -> Iterator[None]:
         told = True
         log.info("stopping", signal=signal.Signals(number).name, in_flight=queue.in_flight)
         queue.stop()
+        dispatcher.flush(for_good=True)
 
     numbers = (signal.SIGTERM, signal.SIGINT)
     for number in numbers:
@@ -151,10 +194,12 @@ def _stopping_on_signals(queue: Queue) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _hash(configuration: Configuration) -> int:
-    """48 bits (what a metric's float holds exactly) of a hash of all settings; secrets count by being set or not."""
-    text = "\n".join(
-        f"{section.__name__} {values.model_dump_json()}"
-        for section, values in sorted(configuration.sections.items(), key=lambda item: item[0].__name__)
-    )
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
+@contextmanager
+def _reloading_on_sighup(reloader: Reloader) -> Iterator[None]:
+    """SIGHUP has files read again at once, changed or not."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, reloader.ask)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)

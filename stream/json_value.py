@@ -20,7 +20,7 @@ def fold(text: str) -> str:
 def at(value: Any, *path: str) -> Any:
     """What lies at this path of object members, `None` where there is none."""
     for step in path:
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):  # the first is quick, and nearly always so
             return None
         value = value.get(step)
     return value

@@ -67,8 +67,12 @@ ERRORS: Final = {
         "server_error",
         "other",
         "forgotten",
+        "note",
     ),
+    "rules": ("refused", "reload"),
     "process": ("unexpected",),
+    "context": ("timeout", "unexpected"),
+    "geoip": ("unreadable", "damaged"),
 }
 """For each stage, the reasons that `errors_total` counts."""
 
@@ -136,6 +140,12 @@ class Metrics:
         self.alerts_suppressed = counter(
             "alerts_suppressed_total", "Alerts that a filter kept from being delivered.", "filter"
         )
+        self.alerts_unrouted = counter(
+            "alerts_unrouted_total", "Alerts that went to no channel, by the routes and the channels' own settings."
+        )
+        self.alerts_grouped = counter(
+            "alerts_grouped_total", "Alerts told to people together, or late, in one message."
+        )
         self.alert_latency = histogram(
             "alert_latency_seconds", "From the event's own time to acceptance by the channel.", _MINUTES, "channel"
         )
@@ -169,6 +179,7 @@ class Metrics:
             "event_loop_lag_seconds", "Longest delay of the event loop since the scrape before."
         )
         self.rules_loaded = gauge("rules_loaded", "Rules in force.", "pack")
+        self._packs: set[str] = set()
         self.build_info = Info(f"{_PREFIX}_build", "The running version.", registry=registry)
         self.config_hash = gauge(
             "config_hash", "First 48 bits of a hash of the settings: replicas that differ are configured differently."
@@ -197,13 +208,14 @@ class Metrics:
         self.build_info.info({"version": __version__, "python": platform.python_version()})
 
     def declare_rules(self, rules: Iterable[tuple[str, str]]) -> None:
-        """Make the label children of these rules; each is its id and its pack (or `custom`)."""
-        packs: dict[str, int] = {}
+        """Make the label children of these rules, which take the place of others; each is its id and its pack."""
+        packs = dict.fromkeys(self._packs, 0)
         for rule, pack in rules:
             packs[pack] = packs.get(pack, 0) + 1
             self.records_matched.labels(rule)
             for severity in SEVERITIES:
                 self.alerts.labels(rule, severity)
+        self._packs.update(packs)
         for pack, count in packs.items():
             self.rules_loaded.labels(pack).set(count)
 

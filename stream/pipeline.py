@@ -6,23 +6,29 @@ here: a return acknowledges it, an error hands it back to the queue.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Final
 
 import structlog
 
 from stream.alert import Alert, LogFile
-from stream.decode import LogDecoder, Prefilter, Record
+from stream.decode import LogDecoder, Record
 from stream.deliver.dispatcher import DeliveryFailed, Dispatcher
-from stream.detect.detector import Detector, account_mismatch
+from stream.deliver.gaps import Gaps
+from stream.deliver.selections import Selections
+from stream.detect.context import LogFileContext
+from stream.detect.detection import Detection
+from stream.detect.detector import account_mismatch
 from stream.errors import LogFileError, PoisonMessage, TrailstreamError
 from stream.intake.notification import Notification, ObjectRef, parse
 from stream.intake.objects import Objects
 from stream.intake.queue import Message
+from stream.ledger import Notes
 from stream.metrics import Metrics
 from stream.settings import Settings
 
@@ -33,6 +39,10 @@ _INLINE_BYTES: Final = 1024 * 1024
 # in a thread. It is what was inflated that counts: 256 KB of gzip may be 256 MB. And there are texts that take longer
 # than their size lets one expect.
 _INLINE_S: Final = 0.01
+
+_INLINE_CONTEXT_BYTES: Final = 256 * 1024  # a millisecond on the event loop; what is larger is looked at in a thread
+_CONTEXT_S: Final = 2.0
+"""For so long an alert may wait, when threads are scarce, to be told together with what else its principal did."""
 
 _ALERTS_AT_ONCE: Final = 2000
 # So many alerts of one message are on their way at most, about ten megabytes: a file full of matches waits for its
@@ -45,15 +55,20 @@ class MessageFailed(TrailstreamError):
 
 @dataclass(slots=True)
 class _Work:
-    """What is known of one message while it is worked on."""
+    """What is known of one message while it is worked on; all that it brings is held against one set of rules."""
 
     message: Message
     notification: Notification
-    faults: list[str]
+    detection: Detection
+    faults: list[str] = field(default_factory=list)
 
 
 class Pipeline:
-    """What every message goes through."""
+    """What every message goes through.
+
+    Attributes:
+        detection: what messages are held against that begin from now on; may be replaced at any time.
+    """
 
     def __init__(
         self,
@@ -61,19 +76,22 @@ class Pipeline:
         metrics: Metrics,
         *,
         objects: Objects,
-        prefilter: Prefilter,
-        detector: Detector,
+        detection: Detection,
         dispatcher: Dispatcher,
         threads: Executor,
+        notes: Notes | None = None,
+        unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._objects = objects
-        self._prefilter = prefilter
-        self._detector = detector
+        self.detection = detection
         self._dispatcher = dispatcher
         self._threads = threads
+        self._unix_time = unix_time
         self._told_of_inline = False
+        self._gaps = Gaps(alone=settings.ledger == "memory", notes=notes)  # replicas share a ledger
+        self._selections = Selections(notes)
 
     async def process(self, message: Message) -> None:
         """Do all that one message asks for. Returning acknowledges it.
@@ -83,13 +101,16 @@ class Pipeline:
             MessageFailed: a log file could not be read to its end, or an alert was rejected or expired. Everything
                 else in the message was done all the same.
         """
-        work = _Work(message, self._open(message), [])
+        work = _Work(message, self._open(message), self.detection)
         room = asyncio.Semaphore(_ALERTS_AT_ONCE)
         async with asyncio.TaskGroup() as deliveries:
             async with aclosing(self._alerts(work)) as alerts:
-                async for alert in alerts:
-                    await room.acquire()
-                    deliveries.create_task(self._deliver(alert, work)).add_done_callback(lambda _: room.release())
+                async for found in alerts:
+                    alert = await self._selections.told_to_all(await self._gaps.told_to_all(found))
+                    self._tell(alert, message)
+                    if not self._suppressed(alert, work):
+                        await room.acquire()
+                        deliveries.create_task(self._deliver(alert, work)).add_done_callback(lambda _: room.release())
                     await asyncio.sleep(0)  # a file may be full of alerts: the event loop turns after each
             message.waiting()  # others may be read while people are told
         if work.faults:
@@ -125,8 +146,7 @@ class Pipeline:
     async def _inline(self, record: dict[str, Any], work: _Work) -> AsyncGenerator[Alert]:
         if self._settings.inline_events:
             self._metrics.records.inc()
-            for alert in self._detector.alerts(record, provenance="inline", log_file=None):
-                self._tell(alert, work.message)
+            for alert in work.detection.detector.alerts(record, provenance="inline", log_file=None):
                 yield alert
             return
         self._count("notification", "inline_disabled")
@@ -141,28 +161,31 @@ class Pipeline:
     async def _read(self, ref: ObjectRef, work: _Work) -> AsyncGenerator[Alert]:
         """The alerts of one log file; if it can't be read to its end, those before that, and a fault."""
         decoder = LogDecoder(
-            self._prefilter,
+            work.detection.prefilter,
             max_record_bytes=self._settings.max_record_bytes,
             max_log_bytes=self._settings.max_log_bytes,
         )
-        reading = _Reading(LogFile(ref.bucket, ref.key, ref.version_id), decoder)
+        context = LogFileContext(max_record_bytes=self._settings.max_record_bytes)
+        reading = _Reading(LogFile(ref.bucket, ref.key, ref.version_id), decoder, context)
         try:
             if not any(fnmatchcase(ref.bucket, glob) for glob in self._settings.buckets):
                 raise LogFileError("foreign_bucket", "TRAILSTREAM_BUCKETS does not name this bucket: it is not read")
             async with aclosing(self._objects.stream(ref)) as chunks:
                 async for chunk in chunks:
+                    reading.context.keep(chunk)
                     async with aclosing(self._decode(reading, chunk)) as decoded:
                         async for records in decoded:
                             for alert in self._judge(records, reading, work):
-                                yield alert
+                                yield await self._in_context(alert, records, reading, work)
             records = decoder.finish()
         except LogFileError as error:
             records = decoder.take()
             self._failed(error, ref, work)
         else:
             self._metrics.log_files.labels("read", "ok").inc()
+        reading.context.ended()
         for alert in self._judge(records, reading, work):
-            yield alert
+            yield await self._in_context(alert, records, reading, work)
         self._measure(reading, work.message)
 
     async def _decode(self, reading: "_Reading", chunk: bytes) -> AsyncGenerator[list[Record]]:
@@ -179,11 +202,41 @@ class Pipeline:
             if records:
                 yield records
 
+    async def _in_context(self, alert: Alert, records: list[Record], reading: "_Reading", work: _Work) -> Alert:
+        """The alert with what its file tells of its principal."""
+        if reading.context.lacks(alert.record):
+            await self._look(alert, records, reading, work)
+        return reading.context.with_context(alert)
+
+    async def _look(self, alert: Alert, records: list[Record], reading: "_Reading", work: _Work) -> None:
+        """Look what the principals of an alert and of the records beside it did; no alert waits long for that."""
+        look = partial(reading.context.look, [alert.record, *(record.data for record in records)])
+        began = time.perf_counter()
+        try:
+            if reading.decoder.json_bytes <= _INLINE_CONTEXT_BYTES:
+                reading.context.add(look())
+            else:
+                async with asyncio.timeout(_CONTEXT_S):
+                    reading.context.add(await asyncio.get_running_loop().run_in_executor(self._threads, look))
+        except Exception as error:  # whatever it is: an alert without its context is better than none
+            reading.context.give_up()
+            late = isinstance(error, TimeoutError)
+            self._count("context", "timeout" if late else "unexpected")
+            log.warning(
+                "no context for the alerts of a log file",
+                bucket=reading.log_file.bucket,
+                key=reading.log_file.key,
+                message_id=work.message.id,
+                reason="timeout" if late else "unexpected",
+                exc_info=None if late else error,
+            )
+        reading.detect_s += time.perf_counter() - began
+
     def _judge(self, records: list[Record], reading: "_Reading", work: _Work) -> Iterator[Alert]:
         for record in records:
             began = time.perf_counter()
             try:
-                alerts = self._detector.alerts(
+                alerts = work.detection.detector.alerts(
                     record.data,
                     provenance="log_file",
                     log_file=reading.log_file,
@@ -195,7 +248,6 @@ class Pipeline:
             reading.detect_s += time.perf_counter() - began
             for alert in alerts:
                 reading.misplaced = reading.misplaced or account_mismatch(record.data, reading.log_file)
-                self._tell(alert, work.message)
                 yield alert
 
     def _tell(self, alert: Alert, message: Message) -> None:
@@ -215,6 +267,24 @@ class Pipeline:
             key=log_file.key if log_file else None,
             message_id=message.id,
         )
+
+    def _suppressed(self, alert: Alert, work: _Work) -> bool:
+        """Whether a filter keeps the alert from being delivered; it is counted and told all the same."""
+        suppression = work.detection.suppressions.find(alert.rule.id, alert.record, self._unix_time())
+        if suppression is None:
+            return False
+        self._metrics.alerts_suppressed.labels(suppression.id).inc()
+        log_file = alert.log_file
+        log.info(
+            "alert suppressed",
+            filter=suppression.id,
+            until=suppression.ends,
+            alert_id=alert.id,
+            bucket=log_file.bucket if log_file else None,
+            key=log_file.key if log_file else None,
+            message_id=work.message.id,
+        )
+        return True
 
     def _measure(self, reading: "_Reading", message: Message) -> None:
         metrics, decoder = self._metrics, reading.decoder
@@ -279,6 +349,7 @@ class _Reading:
 
     log_file: LogFile
     decoder: LogDecoder
+    context: LogFileContext
     misplaced: bool = False
     began: float = field(default_factory=time.perf_counter)
     decode_s: float = 0.0

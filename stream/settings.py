@@ -50,6 +50,16 @@ def _ledger(value: str) -> str:
     return value
 
 
+def _portal_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    url = url.removesuffix("/").removesuffix("/#").removesuffix("/")
+    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~-]+)*", url):
+        raise ValueError("it should be the portal's address, such as https://d-1234567890.awsapps.com/start")
+    return url
+
+
+PortalUrl = Annotated[str | None, AfterValidator(_portal_url)]
 QueueUrl = Annotated[str | None, AfterValidator(_queue_url)]
 LedgerAddress = Annotated[str, AfterValidator(_ledger)]
 BucketGlobs = Annotated[CommaSeparated, AfterValidator(_bucket_globs)]
@@ -72,6 +82,19 @@ class ChannelSettings(Section):
         le=39_600,
         description="Seconds to keep trying one alert before its message is handed back to the queue and counted "
         "as expired. Stay below the 12 hours for which SQS lets a message be held.",
+    )
+    rules: CommaSeparated = Field(
+        default=(),
+        description="Only alerts of these rules: comma-separated globs of their ids or titles. Unset: of all.",
+    )
+    accounts: CommaSeparated = Field(
+        default=(),
+        description="Only alerts in these accounts: comma-separated globs of their ids or names. Unset: in all.",
+    )
+    fallback: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Name of another channel, which gets what this one could not deliver by its deadline.",
     )
 
     @property
@@ -112,9 +135,26 @@ class Settings(Section):
         description="Buckets that trails may log to: comma-separated globs. Unset: those of "
         "`TRAILSTREAM_BUCKETS`, save `*`.",
     )
-    packs: CommaSeparated = Field(default=("ct-013",), description="Built-in rule packs to load, comma-separated.")
+    protected: CommaSeparated = Field(
+        default=(),
+        description="What is protected: comma-separated globs of names and ARNs (trails, buckets, keys, topics, "
+        "queues, roles and the like). What this process uses is so without being named. Unset: every trail is, too.",
+    )
+    packs: CommaSeparated = Field(
+        default=("ct-013", "audit-trail", "own-path"), description="Built-in rule packs to load, comma-separated."
+    )
     rules: CommaSeparated = Field(
         default=(), description="More rules: paths of Sigma files or of folders of them, comma-separated."
+    )
+    rules_strict: bool = Field(
+        default=False,
+        description="Refuse to start if a rule of `TRAILSTREAM_RULES` can't be used. Unset: such a rule is left out, "
+        "logged and counted, and the others work.",
+    )
+    placeholders: str | None = Field(
+        default=None,
+        description="Values for the modifier `expand` of rules and filters, which stand for `%name%`: "
+        "`name=value|value,…`, or the path of a YAML or JSON file with a mapping of names to values.",
     )
     suppress: CommaSeparated = Field(
         default=(),
@@ -126,8 +166,35 @@ class Settings(Section):
         description="Names of accounts: `111122223333=prod,…`, or the path of a file (.yml, .yaml, .json, .csv), or "
         "`organizations` to ask AWS Organizations.",
     )
+    geoip: str | None = Field(
+        default=None,
+        description="Path of a City or Country database in MaxMind's format (.mmdb), by which alerts say where an "
+        "address is; read again when it changes: move a new one to its place. Needs `pip install "
+        "'trailstream[geoip]'`.",
+    )
+    sso_portal: PortalUrl = Field(
+        default=None,
+        description="Address of IAM Identity Center's access portal, through which an alert's link opens the console "
+        "in the right account: `https://d-1234567890.awsapps.com/start`.",
+    )
+    sso_role: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_+=,.@-]{1,32}$",
+        description="Permission set that such a link takes. Unset: the portal asks.",
+    )
     min_severity: Severity = Field(
         default="informational", description="Mildest severity that is delivered: " + ", ".join(SEVERITIES) + "."
+    )
+    routes: str | None = Field(
+        default=None,
+        description="Path of a YAML file that names more channels and says which alert goes to which. Unset: every "
+        "alert goes to every channel that is on. `trailstream routes --help` has an example.",
+    )
+    max_event_age: float = Field(
+        default=86_400.0,
+        ge=0,
+        description="Seconds: of events older than that people's channels are told in digests marked late, and nobody "
+        "is paged; 0: as of the rest.",
     )
     concurrency: int = Field(default=16, ge=1, le=1024, description="Log files worked on at once.")
     receivers: int = Field(default=2, ge=1, le=64, description="Long polls of the queue at once.")

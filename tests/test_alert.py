@@ -21,12 +21,13 @@ DESIGNED = {
     "actor": {
         *{"type", "name", "session_name", "source_identity", "arn", "account_id", "principal_id", "access_key_id"},
         *{"mfa", "source_ip", "location", "user_agent", "via", "invoked_by"},
+        *{"issuer", "provider", "on_behalf_of", "credential_id", "assumed_root"},
     },
     "resources": None,
     "changes": None,
     "provenance": None,
     "log_file": {"bucket", "key", "version_id"},
-    "links": {"console", "runbook"},
+    "links": {"console", "runbook", "lookup_events", "athena"},
     "context": None,
     "record": None,
 }

@@ -1,5 +1,7 @@
 """What has to be set, and that everything is said at once."""
 
+from pathlib import Path
+
 import pytest
 
 from stream.configuration import load
@@ -61,3 +63,36 @@ def test_an_unknown_name_stands_beside_what_is_missing(monkeypatch: pytest.Monke
 
     assert found[0] == "TRAILSTREAM_QEUE_URL is not a setting of Trailstream: did you mean TRAILSTREAM_QUEUE_URL?"
     assert len(found) == 4
+
+
+def test_a_channel_that_only_the_file_of_routes_names_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "routes.yml"
+    file.write_text("channels: {log: {type: stdout, fallback: log}}")
+    monkeypatch.setenv("TRAILSTREAM_ROUTES", str(file))
+    (fault,) = faults(need_queue=False)
+    assert fault == f"TRAILSTREAM_ROUTES: {file}: line 1: channel log: fallback: a channel is no fallback of its own"
+
+    file.write_text("channels: {log: {type: stdout}}")
+    configuration = load(need_queue=False, need_channel=True)
+    assert [(each.name, each.kind) for each in configuration.instances] == [("log", "stdout")]
+    assert configuration.routes.default_channels == ("log",)
+
+
+def test_whoever_has_a_fault_in_the_file_of_routes_is_told_of_those_in_variables_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "routes.yml").write_text("channels: {log: {type: stdot}}\ndefault: [slack]")
+    monkeypatch.setenv("TRAILSTREAM_ROUTES", str(tmp_path / "routes.yml"))
+    monkeypatch.setenv("TRAILSTREAM_SLACK_RATE", "fast")
+    slack, file, *missing = faults()
+
+    assert slack.startswith("TRAILSTREAM_SLACK_RATE: ")
+    assert file.endswith("line 1: channel log: type: there is no type 'stdot'; did you mean stdout?")
+    assert [fault.partition(" ")[0] for fault in missing] == ["TRAILSTREAM_QUEUE_URL", "TRAILSTREAM_BUCKETS"]
+
+
+def test_a_file_of_routes_that_nobody_can_name_is_no_missing_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAILSTREAM_ROUTES", "/no/such.yml")
+    monkeypatch.setenv("TRAILSTREAM_CONCURRENCY", "many")
+
+    assert [fault.partition(":")[0] for fault in faults(need_queue=False)] == ["TRAILSTREAM_CONCURRENCY"]

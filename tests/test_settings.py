@@ -18,7 +18,7 @@ def test_nothing_has_to_be_set_for_the_settings_to_be_read() -> None:
     settings = Settings()
 
     assert settings.queue_url is None
-    assert settings.packs == ("ct-013",)
+    assert settings.packs == ("ct-013", "audit-trail", "own-path")
     assert settings.max_record_bytes == 4 * 1024**2
     assert settings.max_log_bytes == 2 * 1024**3
     assert settings.retry_delay == 30
@@ -109,3 +109,29 @@ def test_every_channel_has_what_all_channels_have() -> None:
         prefix = section.model_config.get("env_prefix", "")
         assert prefix.startswith("TRAILSTREAM_")
         assert {f"{prefix}{name}" for name in ("MIN_SEVERITY", "TIMEOUT", "RATE", "DEADLINE")} <= names
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("https://d-1234567890.awsapps.com/start", "https://d-1234567890.awsapps.com/start"),
+        ("https://d-1234567890.awsapps.com/start/#/", "https://d-1234567890.awsapps.com/start"),
+        ("https://ssoins-1.portal.eu-west-1.app.aws", "https://ssoins-1.portal.eu-west-1.app.aws"),
+        ("https://start.home.awsapps.cn/directory/acme/", "https://start.home.awsapps.cn/directory/acme"),
+    ],
+)
+def test_the_access_portal_is_an_address(monkeypatch: pytest.MonkeyPatch, written: str, url: str) -> None:
+    monkeypatch.setenv("TRAILSTREAM_SSO_PORTAL", written)
+
+    assert Settings().sso_portal == url
+
+
+@pytest.mark.parametrize(
+    "url", ["d-1.awsapps.com", "http://x.awsapps.com/start", "https://x/start?a=b", "javascript:x"]
+)
+def test_what_is_no_address_of_a_portal_is_not(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    assert "https://d-1234567890.awsapps.com/start" in fault_of("TRAILSTREAM_SSO_PORTAL", url, monkeypatch)
+
+
+def test_a_permission_set_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fault_of("TRAILSTREAM_SSO_ROLE", "a&b", monkeypatch).startswith("TRAILSTREAM_SSO_ROLE")

@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from stream.checks.outcome import Outcome
-from stream.detect.rules import RuleSet
-from stream.detect.suppressions import Suppressions
+from stream.detect.detection import rules_of, suppressions_of
 from stream.settings import Settings
 
 
@@ -18,8 +17,7 @@ def check_suppressions(settings: Settings) -> Iterator[Outcome]:
     """
     if not settings.suppress:
         return
-    rules = RuleSet.load(settings.packs, settings.rules).rules
-    found = Suppressions.load(settings.suppress, rules).all
+    found = suppressions_of(settings, rules_of(settings)).all
     now = time.time()
     states = Counter(suppression.state(now) for suppression in found)
     evidence = ", ".join(f"{count} {state}" for state, count in states.items())

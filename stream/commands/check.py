@@ -15,13 +15,17 @@ from rich.text import Text
 
 from stream import logs
 from stream.aws import Aws
+from stream.checks.accounts import check_listed_accounts, check_organization
 from stream.checks.buckets import check_buckets
 from stream.checks.channels import check_channels
 from stream.checks.credentials import check_credentials
+from stream.checks.ledger import check_memory, check_table
 from stream.checks.outcome import Outcome, Status
 from stream.checks.queue import check_queue
+from stream.checks.routes import check_routes
+from stream.checks.suppressions import check_suppressions
 from stream.configuration import Configuration, load
-from stream.detect.rules import RuleSet
+from stream.detect.detection import rules_of
 from stream.errors import ConfigError
 from stream.metrics import Metrics
 from stream.settings import Settings
@@ -42,14 +46,20 @@ def check(*, config_only: bool, send_test_alert: bool, format_: Literal["text", 
         configuration = load(need_queue=True, need_channel=True)
         report.add(_settings(configuration))
         report.add(_rules(configuration.settings))
+        for found in check_routes(configuration):
+            report.add(found)
+        for found in (*check_suppressions(configuration.settings), *check_listed_accounts(configuration.settings)):
+            report.add(found)
+        if configuration.settings.ledger == "memory" and (outcome := check_memory(configuration.instances)):
+            report.add(outcome)
     except ConfigError as error:
         for fault in str(error).splitlines():
             report.add(Outcome("configuration", "FAIL", fault, "`trailstream env` lists every variable."))
         report.end()
         return 2
     if config_only:
-        for channel in configuration.channels:
-            report.add(Outcome(f"channel {_name(channel)}", "ok", "configured; not tried"))
+        for instance in configuration.instances:
+            report.add(Outcome(f"channel {instance.name}", "ok", "configured; not tried"))
     else:
         with _standard_output_kept_for(report):
             asyncio.run(_look(configuration, report, send_test_alert=send_test_alert))
@@ -60,7 +70,7 @@ def check(*, config_only: bool, send_test_alert: bool, format_: Literal["text", 
 async def _look(configuration: Configuration, report: "_Report", *, send_test_alert: bool) -> None:
     async for outcome in _aws_outcomes(configuration.settings):
         report.add(outcome)
-    async for outcome in check_channels(configuration.sections, send_test_alert=send_test_alert):
+    async for outcome in check_channels(configuration.instances, send_test_alert=send_test_alert):
         report.add(outcome)
 
 
@@ -76,6 +86,11 @@ async def _aws_outcomes(settings: Settings) -> AsyncIterator[Outcome]:
             yield outcome
         async for outcome in check_buckets(aws, settings):
             yield outcome
+        async for outcome in check_organization(aws, settings):
+            yield outcome
+        if settings.ledger != "memory":
+            async for outcome in check_table(aws, settings):
+                yield outcome
     except (ValueError, BotoCoreError) as error:  # such as an endpoint that is no URL, or a profile that isn't there
         yield Outcome(
             "AWS",
@@ -86,7 +101,7 @@ async def _aws_outcomes(settings: Settings) -> AsyncIterator[Outcome]:
 
 
 def _settings(configuration: Configuration) -> Outcome:
-    channels = ", ".join(_name(channel) for channel in configuration.channels)
+    channels = ", ".join(instance.name for instance in configuration.instances)
     buckets = ", ".join(configuration.settings.buckets)
     return Outcome(
         "settings", "ok", f"queue {configuration.settings.queue_url}; buckets {buckets}; channels {channels}"
@@ -94,24 +109,19 @@ def _settings(configuration: Configuration) -> Outcome:
 
 
 def _rules(settings: Settings) -> Outcome:
-    rules = RuleSet.load(settings.packs, settings.rules).rules
+    found = rules_of(settings)
+    rules = found.rules
     packs = ", ".join(dict.fromkeys(rule.pack for rule in rules))
     evidence = f"{len(rules)} of {packs}"
+    fixes = []
+    if found.refused:
+        evidence += f"; refused: {'; '.join(f'{each.source}: {each.reason}' for each in found.refused)}"
+        fixes.append("`trailstream rules lint` says more; TRAILSTREAM_RULES_STRICT=true refuses to start with them.")
     unindexed = [rule.info.title for rule in rules if rule.literals is None]
     if unindexed:
-        return Outcome(
-            "rules",
-            "warn",
-            f"{evidence}; not indexed, so that every record has to be parsed: {', '.join(unindexed)}",
-            "Make them ask for the text of a field: an eventName, for instance.",
-        )
-    return Outcome("rules", "ok", evidence)
-
-
-def _name(section: object) -> str:
-    from stream.deliver.channels import CHANNELS
-
-    return next((name for name, channel in CHANNELS.items() if channel.section is type(section)), "?")
+        evidence += f"; not indexed, so that every record has to be parsed: {', '.join(unindexed)}"
+        fixes.append("Make those that are not indexed ask for the text of a field: an eventName, for instance.")
+    return Outcome("rules", "warn" if fixes else "ok", evidence, "\n".join(fixes) or None)
 
 
 class _Report:

@@ -18,9 +18,9 @@ from stream import logs
 from stream.alert import Alert
 from stream.configuration import Configuration, load
 from stream.deliver.routes import Choice, Explanation, Matcher, Route, Routes, Step, Verdict
+from stream.detect.detection import rules_of, suppressions_of
 from stream.detect.detector import Detector
-from stream.detect.rules import RuleSet
-from stream.detect.suppressions import Suppressions
+from stream.detect.surroundings import Surroundings
 from stream.scan.names import account_names
 from stream.terminal import inert
 
@@ -98,14 +98,10 @@ class _Routed:
 
 def _routed(configuration: Configuration, records: list[dict[str, Any]]) -> Iterator[_Routed]:
     settings = configuration.settings
-    rules = RuleSet.load(settings.packs, settings.rules)
-    suppressions = Suppressions.load(settings.suppress, rules.rules)
-    detector = Detector(
-        rules,
-        buckets=settings.buckets,
-        log_buckets=settings.log_buckets,
-        account_name=account_names(settings.accounts).get,
-    )
+    rules = rules_of(settings)
+    suppressions = suppressions_of(settings, rules)
+    around = Surroundings.of(settings)
+    detector = Detector(rules, lambda: around, account_name=account_names(settings.accounts).get)
     now = time.time()
     for record in records:
         for alert in detector.alerts(record, provenance="log_file", log_file=None):

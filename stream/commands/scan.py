@@ -16,8 +16,13 @@ from rich.text import Text
 
 from stream.configuration import load
 from stream.cores import usable_cores
+from stream.detect.detection import rules_of, suppressions_of
+from stream.detect.links import Portal
 from stream.detect.rules import RuleSet
+from stream.detect.suppressions import Suppressions
+from stream.detect.surroundings import Surroundings
 from stream.scan import formats
+from stream.scan.names import account_names
 from stream.scan.opening import Opener
 from stream.scan.progress import ScanProgress
 from stream.scan.reading import Finding, Plan, Reader, Tally
@@ -70,12 +75,21 @@ def scan(options: Options) -> int:
         min_severity=options.min_severity or settings.min_severity,
         packs=settings.packs,
         rules=settings.rules,
-        buckets=settings.buckets,
-        log_buckets=settings.log_buckets,
+        surroundings=Surroundings.of(settings),
         max_record_bytes=settings.max_record_bytes,
         max_log_bytes=settings.max_log_bytes,
+        suppress=settings.suppress,
+        now=time.time(),
+        account_names=account_names(settings.accounts),
+        rules_strict=settings.rules_strict,
+        placeholders=settings.placeholders,
+        geoip=settings.geoip,
+        portal=Portal.of(settings),
     )
-    rules = RuleSet.load(plan.packs, plan.rules)
+    rules = rules_of(settings)
+    for refused in rules.refused:
+        sys.stderr.write(f"{inert(f'trailstream: rule left out: {refused}')}\n")
+    _warn_of(suppressions_of(settings, rules))
     try:
         return _scan(options, plan, rules)
     except BrokenPipeError:
@@ -83,6 +97,13 @@ def scan(options: Options) -> int:
     except Exception:  # noqa: BLE001 - exit code 1 would say that all was read and something found
         _confess()
         return 2
+
+
+def _warn_of(suppressions: Suppressions) -> None:
+    for suppression in suppressions.all:
+        for warning in suppression.warnings:
+            told = f"trailstream: suppression {suppression.id} ({suppression.source}): {warning}"
+            sys.stderr.write(f"{inert(told)}\n")
 
 
 def _confess() -> None:
@@ -178,6 +199,7 @@ class _Report:
         self._seen: dict[bytes, None] = {}
         self._compressed_bytes = 0
         self._skipped = 0
+        self._suppressed = 0
         self._failed = 0
         self._console = Console(highlight=False, markup=False, emoji=False)
         self._header = formats.header(options.format)
@@ -212,6 +234,9 @@ class _Report:
         if len(self._seen) >= _REMEMBERED_ALERTS:
             del self._seen[next(iter(self._seen))]
         self._seen[finding.id] = None
+        if finding.suppressed:
+            self._suppressed += 1
+            return
         self._progress.alerts += 1
         if self._header is not None:
             self._write(self._header, "bold")
@@ -240,8 +265,9 @@ class _Report:
         progress, seconds = self._progress, time.monotonic() - self._began_s
         if not progress.files and not self._failed:
             return "no log files there" + (f" ({self._skipped} of digests or insights)" if self._skipped else "")
+        suppressed = f" and {self._suppressed:,} suppressed" if self._suppressed else ""
         parts = [
-            _count(progress.alerts, "alert"),
+            _count(progress.alerts, "alert") + suppressed,
             f"in {_count(progress.files, 'log file')} ({_count(progress.records, 'record')},",
             f"{progress.json_bytes / 1e6:,.1f} MB of JSON, {self._compressed_bytes / 1e6:,.1f} MB stored)",
             f"in {seconds:,.1f} s, {progress.json_bytes / 1e6 / max(seconds, 1e-9):,.0f} MB/s;",

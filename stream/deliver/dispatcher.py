@@ -74,7 +74,7 @@ class Dispatcher:
             )
             for channel in channels
         }
-        self._routes = routes
+        self.routes = routes
         self._max_pending = max_pending_alerts
         self._metrics = metrics
         # Calls, not different alerts: the same one announced a thousand times is held a thousand times.
@@ -120,7 +120,7 @@ class Dispatcher:
         Raises:
             DeliveryFailed: a channel has rejected it, or its deadline has passed. All the others have had their turn.
         """
-        names = self._routes.channels(alert)
+        names = self.routes.channels(alert)
         if not names:
             self._metrics.alerts_unrouted.inc()
             log.info("alert routed nowhere", alert_id=alert.id, severity=alert.severity)

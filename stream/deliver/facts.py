@@ -61,7 +61,8 @@ def origin(alert: Alert, style: Style, lengths: Lengths) -> Iterator[Fact]:
         first = [*calls.items()][: lengths.items]
         shown = ", ".join(f"{style.code(str(name), 60)} x {style.prose(str(count), 20)}" for name, count in first)
         rest = f" and {len(calls) - len(first)} more" if len(calls) > len(first) else ""
-        yield "By the same principal in this log file", [shown + rest]
+        scope = style.prose(str((alert.context or {}).get("scope") or "this log file"), 60)
+        yield f"By the same principal in {scope}", [shown + rest]
 
 
 def links(alert: Alert) -> Iterator[tuple[str, str]]:

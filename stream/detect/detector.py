@@ -3,34 +3,48 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from stream.alert import Actor, Alert, Change, Event, LogFile, Provenance, Resource
 from stream.detect.actor import actor_of, is_person, is_root
 from stream.detect.impact import GUARDING_TAGS, Impact, graded, impact_of, operation_of
-from stream.detect.links import links
+from stream.detect.links import Portal, links
 from stream.detect.outcome import Verdict, verdict_of
 from stream.detect.own_path import key_account, own_path
-from stream.detect.rules import Rule, RuleSet
+from stream.detect.rules import CUSTOM, Rule, RuleSet
+from stream.detect.surroundings import Surroundings
 from stream.detect.targets import listed_resources
+from stream.detect.watch.judging import watched_impact
 from stream.detect.wording import effect, impact_summary, rule_summary, title
 from stream.json_value import canonical, shown, text_at
+from stream.location import nowhere
 
-_ID_CHARACTERS = 32
+_ID_CHARACTERS: Final = 32
+_BY_TARGET: Final = ("audit-trail", "own-path")
+"""Packs whose rules find an event, which is then told only if what it was aimed at may be ours."""
+_YIELDING: Final = "cis"
+"""A pack that asks for a few of the same events: nobody is to be told twice by what is built in."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A record that some rule matched, with all that is the same for each of those rules."""
+    """A record that some rule matched, with all that is the same for each of those rules.
+
+    Attributes:
+        impact: what it does to the audit trail; `None`: nothing that we know of.
+        watched: the impact is not of one of the eight changes to a trail: operators' own rules know better.
+    """
 
     record: dict[str, Any]
     event: Event
     actor: Actor
     verdict: Verdict
     impact: Impact | None
+    watched: bool
     notes: tuple[str, ...]
     provenance: Provenance
     log_file: LogFile | None
+    portal: Portal | None
 
 
 def _nameless(_: str) -> None:
@@ -43,26 +57,29 @@ class Detector:
     def __init__(
         self,
         rules: RuleSet,
+        surroundings: Callable[[], Surroundings] = Surroundings,
         *,
-        buckets: Sequence[str],
-        log_buckets: Sequence[str],
         guarding_tags: Sequence[str] = GUARDING_TAGS,
         account_name: Callable[[str], str | None] = _nameless,
+        location: Callable[[str | None], str | None] = nowhere,
+        portal: Portal | None = None,
     ) -> None:
         """Take the rules and what is known of the surroundings.
 
         Args:
             rules: the rules in force.
-            buckets: globs of the buckets that are read.
-            log_buckets: globs of the buckets that trails may log to; empty: see `own_path`.
+            surroundings: what is ours, as far as it is known by now; asked for each record that matches.
             guarding_tags: globs of tag keys that policies make conditions of.
             account_name: the name of an account by its id, `None` if none is known; asked for each record that matches.
+            location: where an address is, `None` if that is not known; asked for each record that matches.
+            portal: through which links lead to the console; `None`: they lead there straight.
         """
         self.rules = rules
-        self._buckets = tuple(buckets)
-        self._log_buckets = tuple(log_buckets)
+        self._surroundings = surroundings
         self._guarding_tags = tuple(guarding_tags)
         self._account_name = account_name
+        self._location = location
+        self._portal = portal
 
     def alerts(
         self,
@@ -84,6 +101,10 @@ class Detector:
         if not matched:
             return []
         case = self._case(record, provenance, log_file, topic_arn)
+        if case.impact is None:
+            matched = [rule for rule in matched if rule.pack not in _BY_TARGET]
+        if any(rule.pack not in (_YIELDING, CUSTOM) for rule in matched):
+            matched = [rule for rule in matched if rule.pack != _YIELDING]
         return [_alert(case, rule) for rule in matched]
 
     def _case(
@@ -91,21 +112,20 @@ class Detector:
     ) -> _Case:
         verdict = verdict_of(record)
         event = _event(record, verdict, self._account_name)
+        own = own_path(log_file, topic_arn, self._surroundings())
+        account, region = event.account_id, event.region
         operation = operation_of(record)
-        impact = None
         if operation is not None:
-            impact = impact_of(
-                record,
-                operation,
-                verdict,
-                account=event.account_id,
-                region=event.region,
-                own=own_path(log_file, topic_arn, buckets=self._buckets, log_buckets=self._log_buckets),
-                guarding_tags=self._guarding_tags,
+            impact: Impact | None = impact_of(
+                record, operation, verdict, account=account, region=region, own=own, guarding_tags=self._guarding_tags
             )
-        actor = actor_of(record)
+        else:
+            impact = watched_impact(record, verdict, account=account, region=region, own=own)
+        actor = actor_of(record, self._location)
         notes = _notes(record, event, actor, impact, log_file)
-        return _Case(record, event, actor, verdict, impact, notes, provenance, log_file)
+        return _Case(
+            record, event, actor, verdict, impact, operation is None, notes, provenance, log_file, self._portal
+        )
 
 
 def account_mismatch(record: Mapping[str, Any], log_file: LogFile | None) -> bool:
@@ -165,7 +185,8 @@ def _notes(
 
 
 def _alert(case: _Case, rule: Rule) -> Alert:
-    impact, event, actor, verdict = case.impact, case.event, case.actor, case.verdict
+    event, actor, verdict = case.event, case.actor, case.verdict
+    impact = None if case.watched and rule.pack == CUSTOM else case.impact
     resources: tuple[Resource, ...]
     target: str | None
     if impact is None:
@@ -177,7 +198,8 @@ def _alert(case: _Case, rule: Rule) -> Alert:
     else:
         root = is_root(case.record, actor)
         severity = graded(impact, verdict, person=root or is_person(actor), elevated=root or _is_foreign(event, actor))
-        headline, attempt, target = impact.headline, impact.attempt, impact.target.words
+        headline, attempt = impact.headline, impact.attempt
+        target = None if impact.names_target else impact.target.words
         summary = impact_summary(impact, event, actor, verdict, case.notes)
         resources = (impact.target.resource,) if impact.target.resource else ()
     return Alert(
@@ -195,7 +217,13 @@ def _alert(case: _Case, rule: Rule) -> Alert:
         ),
         provenance=case.provenance,
         log_file=case.log_file,
-        links=links(region=event.region, event_id=event.id, operation=impact.operation if impact else None),
+        links=links(
+            event,
+            actor,
+            operation=impact.operation if impact and not case.watched else None,
+            reference=next(iter(rule.info.references), None) if rule.pack != CUSTOM else None,
+            portal=case.portal,
+        ),
         context=None,
         record=case.record,
     )

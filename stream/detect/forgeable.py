@@ -19,6 +19,8 @@ _TYPED: Final = ("userAgent", "requestParameters", "responseElements", "addition
 """Text of the caller's own making, or an echo of it."""
 _PROVEN: Final = ("userIdentity", "sourceIPAddress", "vpcEndpointId", "vpcEndpointAccountId")
 """What AWS has made sure of. Everything else (the event's name, its region) comes with the call that is made."""
+_ANSWERED: Final = ("additionalEventData.MFAUsed", "responseElements.ConsoleLogin")
+"""What AWS says of a sign-in, in places that are otherwise the caller's."""
 _ENDS_IN_SESSION: Final = ("userIdentity.arn", "userIdentity.principalId")
 """Of an assumed role, these end in the name that whoever assumed it gave to the session."""
 
@@ -49,6 +51,8 @@ def _kind(leaf: object) -> _Kind:
     if isinstance(leaf, ConditionValueExpression):
         return "typed"  # a keyword is looked for everywhere
     if not isinstance(leaf, ConditionFieldEqualsValueExpression):
+        return "chosen"
+    if leaf.field in _ANSWERED:
         return "chosen"
     if _is_below(leaf.field, _TYPED) or (leaf.field in _ENDS_IN_SESSION and _is_session_only(leaf.value)):
         return "typed"

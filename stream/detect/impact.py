@@ -38,6 +38,7 @@ class Impact:
         meaning: what it means, a sentence without a full stop.
         findings: its parameters one by one, the gravest first.
         omitted: CloudTrail left the parameters out of the record, being too large: what they were, nobody knows.
+        names_target: headline and attempt have the target's name in them already.
     """
 
     operation: str
@@ -50,6 +51,7 @@ class Impact:
     meaning: str
     findings: tuple[Finding, ...] = ()
     omitted: bool = False
+    names_target: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def impact_of(
     """
     parameters = at(record, "requestParameters")
     parameters = parameters if isinstance(parameters, Mapping) else {}
-    target = target_of(record, account=account, region=region)
+    target = target_of(record, account=account, region=region, around=own.around)
     call = Call(parameters, _response(record, verdict), account, own)
     omitted = flag(parameters.get("omitted")) is True or flag(record.get("omitted")) is True
     severity, meaning, findings = _JUDGES[operation](_Scene(operation, call, target, guarding_tags, omitted))

@@ -69,14 +69,28 @@ def verdict_of(record: Mapping[str, Any]) -> Verdict:
     code = code if isinstance(code, str) and code else None
     message = record.get("errorMessage")
     message = message if isinstance(message, str) and message else None
-    short = fold(code or "").rpartition(".")[2]
-    if short == "success" or (code is None and message is None):
-        return Verdict("success", code, message, "")
-    if short in _DENIED:
-        return Verdict("denied", code, message, _denied_by(message))
-    if short == _DRY_RUN:
-        return Verdict("failed", code, message, "it was a dry run, which would have succeeded")
-    return Verdict("failed", code, message, text_at(record, "errorCode") or "")
+    outcome = outcome_of(code, message)
+    reason = ""
+    if outcome == "denied":
+        reason = _denied_by(message)
+    elif outcome == "failed":
+        dry_run = _short(code) == _DRY_RUN
+        reason = "it was a dry run, which would have succeeded" if dry_run else text_at(record, "errorCode") or ""
+    return Verdict(outcome, code, message, reason)
+
+
+def outcome_of(code: Any, message: Any) -> Outcome:
+    """What became of the call by its `errorCode` and `errorMessage` alone; see `verdict_of`."""
+    code = code if isinstance(code, str) else ""
+    short = _short(code)
+    if short == "success" or not (code or (isinstance(message, str) and message)):
+        return "success"
+    return "denied" if short in _DENIED else "failed"
+
+
+def _short(code: str | None) -> str:
+    """A code without the part of the service that some have before it."""
+    return fold(code or "").rpartition(".")[2]
 
 
 def _denied_by(message: str | None) -> str:

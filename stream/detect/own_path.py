@@ -1,12 +1,12 @@
 """What the reader itself stands on, as far as one message tells: by it a change is judged to blind us or not."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
 
 from stream.alert import LogFile
+from stream.detect.surroundings import Surroundings
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
 _KEY: Final = re.compile(r"(?:(?P<prefix>.*)/)?AWSLogs/(?:o-[a-z0-9]+/)?(?P<account>[0-9]{12})/", re.DOTALL)
@@ -21,12 +21,14 @@ class OwnPath:
         bucket: of the log file that held the record; `None` if there was none.
         prefix: of that log file's key, without slashes at its ends; `None` if unknown.
         topic_arn: the SNS topic that the notification came through, if any.
+        around: what is ours, whichever message is looked at.
     """
 
     log_buckets: tuple[str, ...] = ()
     bucket: str | None = None
     prefix: str | None = None
     topic_arn: str | None = None
+    around: Surroundings = field(default_factory=Surroundings)
 
     def knows(self, bucket: str) -> bool:
         """Whether trails may log to this bucket; never if nobody has said which."""
@@ -39,23 +41,23 @@ class OwnPath:
         return name_or_arn == self.topic_arn or name_or_arn == self.topic_arn.rpartition(":")[2]
 
 
-def own_path(
-    log_file: LogFile | None, topic_arn: str | None, *, buckets: Sequence[str], log_buckets: Sequence[str]
-) -> OwnPath:
+def own_path(log_file: LogFile | None, topic_arn: str | None, around: Surroundings) -> OwnPath:
     """Gather it for one message.
+
+    Trails may log to `around.log_buckets`; if there are none, to `around.buckets` without `*`, and the log file's own.
 
     Args:
         log_file: that held the record, if one did.
         topic_arn: SNS topic that the notification came through, if one did.
-        buckets: globs of the buckets that are read.
-        log_buckets: globs of the buckets that trails may log to; empty: `buckets` without `*`, and the log file's own.
+        around: what is ours, whichever message is looked at.
     """
     bucket = log_file.bucket or None if log_file else None
     found = _KEY.match(log_file.key) if log_file else None
-    globs = list(log_buckets) or [glob for glob in buckets if glob.strip("*")]
-    if bucket and not log_buckets:
+    globs = list(around.log_buckets) or [glob for glob in around.buckets if glob.strip("*")]
+    if bucket and not around.log_buckets:
         globs.append(_literally(bucket))
-    return OwnPath(tuple(globs), bucket, (found["prefix"] or "").strip("/") if found else None, topic_arn)
+    prefix = (found["prefix"] or "").strip("/") if found else None
+    return OwnPath(tuple(globs), bucket, prefix, topic_arn, around)
 
 
 def key_account(key: str) -> str | None:

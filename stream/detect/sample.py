@@ -64,10 +64,10 @@ def example_alert() -> Alert:
     """What the rules make of somebody's StopLogging; always the same, and never to be sent to anybody."""
     from stream.detect.detector import Detector
     from stream.detect.rules import RuleSet
+    from stream.detect.surroundings import Surroundings
 
-    detector = Detector(
-        RuleSet.load(("ct-013",), ()), buckets=(_BUCKET,), log_buckets=(), account_name={_ACCOUNT: "prod"}.get
-    )
+    around = Surroundings(buckets=(_BUCKET,))
+    detector = Detector(RuleSet.load(("ct-013",), ()), lambda: around, account_name={_ACCOUNT: "prod"}.get)
     key = f"AWSLogs/{_ACCOUNT}/CloudTrail/eu-west-1/2026/03/01/{_ACCOUNT}_CloudTrail_eu-west-1_20260301T1200Z_x.json.gz"
     (alert,) = detector.alerts(_stop_logging(), provenance="log_file", log_file=LogFile(_BUCKET, key))
     return alert

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from stream.alert import Resource
+from stream.detect.surroundings import Surroundings
 from stream.json_value import at, items, shown, text_at
 
 TRAIL: Final = "AWS::CloudTrail::Trail"
@@ -28,6 +29,7 @@ _KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "dashboard": ("AWS::CloudTrail::Dashboard", "dashboard"),
 }
 _NAME_CHARACTERS: Final = 64
+_NOTHING_KNOWN: Final = Surroundings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,14 @@ def partition_of(region: str) -> str:
     return next((partition for prefix, partition in _PARTITIONS if region.startswith(prefix)), "aws")
 
 
-def target_of(record: Mapping[str, Any], *, account: str, region: str) -> Target:
+def target_of(record: Mapping[str, Any], *, account: str, region: str, around: Surroundings = _NOTHING_KNOWN) -> Target:
     """The trail (or, of a tag, whatever CloudTrail has) that the call was aimed at.
 
     Args:
         record: of an event of CloudTrail's own.
         account: the recipient's, 12 digits, for a trail that was named without one.
         region: for the same.
+        around: says what is protected; if it names nothing, every trail is.
     """
     named = _named(record)
     if named is None:
@@ -66,13 +69,15 @@ def target_of(record: Mapping[str, Any], *, account: str, region: str) -> Target
     )
     found = _ARN.fullmatch(arn)
     if found is None:
-        return Target(Resource(TRAIL, arn, protected=True), f"trail {shown(named, _NAME_CHARACTERS)}", protected=True)
+        protected = not around.protected or around.protects((arn, named))
+        return Target(Resource(TRAIL, arn, protected), f"trail {shown(named, _NAME_CHARACTERS)}", protected)
     kind, words = _KINDS.get(found["kind"], ("AWS::CloudTrail::" + found["kind"], found["kind"]))
     words = f"{words} {shown(found['name'], _NAME_CHARACTERS)}"
     if found["account"] != account and found["account"]:
         words += f" of account {shown(found['account'], 20)}"
     # Until somebody says which ones, every trail is protected, and nothing else is.
-    protected = kind == TRAIL
+    named_so = around.protects((arn, found["name"], named))
+    protected = named_so or (kind == TRAIL and not around.protected)
     return Target(Resource(kind, arn, protected), words, protected)
 
 

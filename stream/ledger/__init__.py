@@ -9,7 +9,9 @@ process; `dynamodb://table` is shared by all replicas, and its table is made by 
     billing         on demand
 
 An item also has `state` (`claimed` or `accepted`) and, while it is a claim, `owner` (a random id of one process). Each
-alert and channel costs two writes, and one read at most.
+alert and channel costs two writes, and one read at most. Besides, each trail that was stopped or started has an item
+`trail#<id>` with `note` (when, as far as any replica has seen) and `version`, which each such event reads and writes;
+likewise `trail#<id>-data`, which data events it records.
 
 What at-least-once leaves, also with a shared ledger: a replica that dies after the service has accepted an alert and
 before that is written down (milliseconds, as a rule) leaves a claim behind. When it lapses, another replica tells the
@@ -17,8 +19,8 @@ alert again. So it is while DynamoDB can't be reached: each replica then knows o
 writes that down when the table answers again.
 """
 
-from stream.ledger.interface import Claim, Ledger
+from stream.ledger.interface import Claim, Ledger, Notes
 from stream.ledger.memory import MemoryLedger
 from stream.ledger.opening import open_ledger
 
-__all__ = ["Claim", "Ledger", "MemoryLedger", "open_ledger"]
+__all__ = ["Claim", "Ledger", "MemoryLedger", "Notes", "open_ledger"]

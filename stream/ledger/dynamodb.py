@@ -25,6 +25,8 @@ CONNECTIONS: Final = 32
 
 _MOST_MISSED: Final = 10_000  # at about 200 bytes each
 _FLUSH_S: Final = 3.0
+_REVISION_S: Final = 1.0
+_REVISIONS: Final = 4  # of one note, where replicas get in each other's way
 
 T = TypeVar("T")
 
@@ -114,6 +116,26 @@ class DynamoLedger:
         """See `Ledger`."""
         await self._memory.release(channel, alert_id)
         await self._ask(partial(self._table.release, channel, alert_id), otherwise=None)
+
+    async def revise(self, name: str, revision: Callable[[str | None], str]) -> bool:
+        """See `Notes`."""
+        try:
+            async with asyncio.timeout(_REVISION_S):
+                for _ in range(_REVISIONS):
+                    note = await self._ask(partial(self._table.note, name), otherwise=None)
+                    if note is None:
+                        return False
+                    text = revision(note.text)
+                    if text == note.text:
+                        return True
+                    put = partial(self._table.put_note, name, text, note.version)
+                    if await self._ask(put, otherwise=False):
+                        return True
+        except TimeoutError:
+            pass
+        self._metrics.errors.labels("ledger", "note").inc()
+        log.warning("a trail's state is not shared with the other replicas", reason="note")
+        return False
 
     async def _ask(self, request: Callable[[], Awaitable[T]], *, otherwise: T) -> T:
         """What the table says, or, if it can't be asked, what is said instead."""

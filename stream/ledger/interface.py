@@ -1,5 +1,6 @@
 """The interface of a ledger, and for how long it remembers."""
 
+from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
 Claim = Literal["granted", "sent", "held"]
@@ -8,8 +9,26 @@ Claim = Literal["granted", "sent", "held"]
 REDELIVERY_S: Final = 30 * 86_400.0
 """CloudTrail may deliver an event again for 30 days."""
 
+NOTE_S: Final = 400 * 86_400.0
+"""A trail that has been off for longer is not one that anybody waits for."""
+
 CLAIM_S: Final = 330.0
 """Longer than the longest request that ChannelSettings.timeout allows."""
+
+
+class Notes(Protocol):
+    """Short texts that replicas share, by name."""
+
+    async def revise(self, name: str, revision: Callable[[str | None], str]) -> bool:
+        """Put in a note's place what `revision` makes of it (of `None`, if there is none), and tell all replicas.
+
+        It is asked again if another replica has been faster. Takes about a second at most and never raises: false says
+        that others have not been told.
+
+        Args:
+            name: at most 200 letters, digits and hyphens.
+            revision: gives at most 100 KB of text.
+        """
 
 
 class Ledger(Protocol):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from stream.ledger.faults import FAILURES, ConditionFailed, failure
-from stream.ledger.interface import CLAIM_S, REDELIVERY_S, Claim
+from stream.ledger.interface import CLAIM_S, NOTE_S, REDELIVERY_S, Claim
 
 SCHEME: Final = "dynamodb://"
 KEY: Final = "id"
@@ -60,6 +60,14 @@ class Address:
             return self.table
         partition = {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(self.region.rsplit("-", 2)[0], "aws")
         return f"arn:{partition}:dynamodb:{self.region}:*:table/{self.table}"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text that replicas share; `version` counts its revisions, 0: there is none yet."""
+
+    text: str | None
+    version: int
 
 
 class Table:
@@ -158,6 +166,44 @@ class Table:
         except ConditionFailed:
             return
 
+    async def note(self, name: str) -> Note:
+        """A note, as it is now.
+
+        Raises:
+            TableError: nobody knows.
+        """
+        item = await self._get(_note_key(name))
+        version = item.get("version", {}).get("N", "")
+        return Note(item.get("note", {}).get("S"), int(version) if version.isdecimal() else 0)
+
+    async def put_note(self, name: str, text: str, version: int) -> bool:
+        """Put a note in the place of the one that had this version (0: of none); whether it was still that one.
+
+        Raises:
+            TableError: nobody knows.
+        """
+        condition, values = f"attribute_not_exists({KEY})", {}
+        if version:
+            condition, values = "#version = :before", {":before": {"N": str(version)}}
+        options: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
+        if version:
+            options["ExpressionAttributeNames"] = {"#version": "version"}
+        try:
+            await self._request(
+                self._client.put_item,
+                Item={
+                    KEY: {"S": _note_key(name)},
+                    "note": {"S": text},
+                    "version": {"N": str(version + 1)},
+                    TTL_ATTRIBUTE: self._until(NOTE_S),
+                },
+                ConditionExpression=condition,
+                **options,
+            )
+        except ConditionFailed:
+            return False
+        return True
+
     async def try_action(self, action: str) -> None:
         """Find out whether one of `ACTIONS` is possible, writing nothing: no item has the key that is asked for.
 
@@ -198,6 +244,10 @@ class Table:
 
     def _until(self, seconds: float) -> Item:
         return {"N": str(math.ceil(self._now() + seconds + _CLOCK_MARGIN_S))}
+
+
+def _note_key(name: str) -> str:
+    return f"trail#{name}"
 
 
 def _key(channel: str, alert_id: str) -> str:

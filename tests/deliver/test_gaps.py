@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.alert import Alert, Resource
-from stream.deliver.gaps import FIELD, Gaps, duration
+from stream.deliver.gaps import FIELD, Gaps, _Trail, duration
 from tests.deliver.alerts import TRAIL, make_alert
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -56,8 +57,7 @@ def test_a_start_says_for_how_long_the_trail_was_off() -> None:
 
 def test_nothing_is_said_where_no_stop_is_known() -> None:
     assert _summaries(start(10)) == [""]
-    assert _summaries(start(10), stop(0)) == ["", ""], "the start came first, and has answered the stop"
-    assert _summaries(start(10), stop(0), start(10)) == [""] * 3
+    assert _summaries(start(10), stop(0), start(10))[::2] == ["", ""], "the start came first, and has answered the stop"
     assert _summaries(stop(10), start(5)) == ["", ""]
     assert _summaries(stop(0), start(10, TRAIL + "2")) == ["", ""]
     assert _summaries(stop(0), start(10, event_account_id="444455556666")) == ["", ""]
@@ -86,6 +86,61 @@ def test_a_start_that_is_found_again_says_the_same_again() -> None:
 
 def test_a_stop_that_is_found_again_opens_no_gap() -> None:
     assert _summaries(stop(0), start(10), stop(0), start(20))[3] == ""
+
+
+def test_a_stop_says_what_is_known_of_before_and_after() -> None:
+    assert _summaries(start(10), stop(0)) == ["", "It was started again by 2026-03-01T12:10:00Z, 10 min 0 s later."]
+    assert _summaries(stop(0), start(60), start(10), stop(0))[3] == (
+        "It was started again by 2026-03-01T12:10:00Z, 10 min 0 s later."
+    )
+    assert _summaries(stop(0), stop(5))[1] == (
+        "It had been stopped before, at 2026-03-01T12:00:00Z; no start since then is known."
+    )
+    assert _summaries(stop(0), stop(0), start(1), stop(5))[::3] == ["", ""]
+
+
+def test_a_trail_that_was_deleted_is_off_until_one_of_its_name_is_started() -> None:
+    said = _summaries(_alert("DeleteTrail", 0), _alert("CreateTrail", 1), start(2))
+    assert said == ["", "", "It was off for 2 min 0 s (from 2026-03-01T12:00:00Z to 2026-03-01T12:02:00Z)."]
+
+
+@pytest.mark.parametrize(
+    ("protected", "actor", "severity"),
+    [
+        (True, {}, "high"),
+        (None, {}, "high"),
+        (False, {}, "low"),
+        (True, {"actor_type": "Root"}, "critical"),
+        (True, {"actor_account_id": "999988887777"}, "critical"),
+    ],
+)
+def test_a_start_that_ends_a_gap_is_grave(protected: bool | None, actor: dict[str, Any], severity: str) -> None:
+    gaps = Gaps()
+    gaps.told(stop(0))
+    resources = (Resource("AWS::CloudTrail::Trail", TRAIL, protected),)
+    ends = replace(start(5, **actor), severity="informational", resources=resources)
+    assert gaps.told(ends).severity == severity
+    assert Gaps().told(ends).severity == "informational"
+    assert gaps.told(replace(ends, severity="critical")).severity == "critical"
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 30)), max_size=12), st.integers(0, 12))
+def test_two_who_tell_one_another_know_what_one_does(events: list[tuple[bool, int]], cut: int) -> None:
+    alone, one, other = _Trail(), _Trail(), _Trail()
+    for place, (is_stop, minutes) in enumerate(events):
+        name, at = "StopLogging" if is_stop else "StartLogging", NOON + timedelta(minutes=minutes)
+        mine, yours = (one, other) if place < cut else (other, one)
+        mine.merge(_Trail.of(yours.text()))
+        assert mine.apply(name, at) == alone.apply(name, at)
+        assert mine.apply(name, at) == alone.apply(name, at), "twice is as once"
+    assert _Trail.of(one.text()) == one
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "nonsense", '{"stops":7,"start":{},"gap":[]}', '{"gap":{"stops":[],"start":"x"}}', "[" * 100_000]
+)
+def test_what_nobody_of_us_has_written_is_no_knowledge(text: str) -> None:
+    assert _Trail.of(text) == _Trail()
 
 
 def test_each_gap_is_told_by_its_own_start() -> None:
@@ -125,7 +180,9 @@ def test_whatever_the_order_no_gap_is_told_that_begins_before_a_start_known_befo
             seen = order[: order.index(alert)]
             if alert.id == start(30).id and any(each.id == start(10).id for each in seen):
                 assert _at(0) not in said
-            if alert.event.name == "StopLogging" or not any(each.event.name == "StopLogging" for each in seen):
+            if alert.event.name == "StopLogging":
+                assert "It was off" not in said
+            elif not any(each.event.name == "StopLogging" for each in seen):
                 assert said == ""
 
 
@@ -169,7 +226,7 @@ def test_a_gap_is_as_long_as_from_a_stop_that_was_seen_to_its_start(
         told = gaps.told(stop(minutes) if is_stop else start(minutes))
         if is_stop:
             stops.add(_at(minutes))
-            assert told == stop(minutes)
+            assert replace(told, summary=stop(minutes).summary) == stop(minutes)
         elif told != start(minutes):
             value = told.changes[-1].value
             assert value["from"] in stops

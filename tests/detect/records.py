@@ -5,6 +5,7 @@ from typing import Any, Final
 from stream.alert import Alert, LogFile
 from stream.detect.detector import Detector
 from stream.detect.rules import RuleSet
+from stream.detect.surroundings import Surroundings
 
 ACCOUNT: Final = "111122223333"
 OTHER_ACCOUNT: Final = "999988887777"
@@ -65,6 +66,7 @@ def alert_of(
     log_buckets: tuple[str, ...] = (),
 ) -> Alert:
     """The one alert that CT-013 gives of a record."""
-    detector = Detector(CT_013, buckets=buckets, log_buckets=log_buckets)
+    around = Surroundings(buckets=buckets, log_buckets=log_buckets)
+    detector = Detector(CT_013, lambda: around)
     (alert,) = detector.alerts(one, provenance="log_file", log_file=log_file, topic_arn=topic_arn)
     return alert

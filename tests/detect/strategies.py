@@ -42,7 +42,7 @@ def scalars() -> st.SearchStrategy[Any]:
 
 
 def json_values() -> st.SearchStrategy[Any]:
-    deep = st.builds(nested, st.sampled_from(["list", "object"]), st.sampled_from([50, 300, 3000]))
+    deep = st.builds(nested, st.sampled_from(["list", "object"]), st.sampled_from([50, 300, 1200]))
     shallow = st.recursive(
         scalars(),
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts(), inner, max_size=4),

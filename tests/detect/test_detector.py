@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.alert import Alert, LogFile, Resource
 from stream.detect.detector import Detector, account_mismatch, alert_id
 from stream.detect.rules import RuleSet
+from stream.detect.surroundings import Surroundings
 from tests.detect.records import (
     ACCOUNT,
     CT_013,
@@ -45,7 +46,7 @@ STOP_ID: Final = "34e0e632bac963658dbce047157f98a8"
 @pytest.fixture
 def both(tmp_path: Path) -> Detector:
     (tmp_path / "custom.yml").write_text(CUSTOM, encoding="utf-8")
-    return Detector(RuleSet.load(["ct-013"], [str(tmp_path)]), buckets=["trail-*"], log_buckets=[])
+    return Detector(RuleSet.load(["ct-013"], [str(tmp_path)]), lambda: Surroundings(buckets=("trail-*",)))
 
 
 def test_an_alert_carries_everything() -> None:
@@ -75,7 +76,7 @@ def test_an_alert_of_a_denied_call_carries_the_error() -> None:
 
 
 def test_other_records_give_no_alert() -> None:
-    detector = Detector(CT_013, buckets=["*"], log_buckets=[])
+    detector = Detector(CT_013, lambda: Surroundings(buckets=("*",)))
     nested = record("DescribeTrails", {"eventName": "StopLogging", "eventSource": "cloudtrail.amazonaws.com"})
     for one in ({}, nested, record("AddTags", eventSource="elasticloadbalancing.amazonaws.com")):
         assert detector.alerts(one, provenance="log_file", log_file=LOG_FILE) == []
@@ -128,7 +129,7 @@ def test_an_event_that_only_its_rule_knows_has_the_rules_level(
 
 def test_tags_that_guard_may_be_named() -> None:
     one = record("RemoveTags", {"resourceId": TRAIL, "tagsList": [{"key": "Protected"}]})
-    detector = Detector(CT_013, buckets=[], log_buckets=[], guarding_tags=["protected"])
+    detector = Detector(CT_013, guarding_tags=["protected"])
 
     assert detector.alerts(one, provenance="inline", log_file=None)[0].severity == "high"
 
@@ -138,7 +139,7 @@ def test_tags_that_guard_may_be_named() -> None:
 
 def test_the_id_is_the_same_by_every_route_and_in_every_file() -> None:
     again = json.loads(json.dumps(dict(reversed(STOP.items()))))
-    detector = Detector(CT_013, buckets=["other"], log_buckets=["x"])
+    detector = Detector(CT_013, lambda: Surroundings(buckets=("other",), log_buckets=("x",)))
 
     (inline,) = detector.alerts(again, provenance="inline", log_file=None, topic_arn=TOPIC)
 
@@ -275,13 +276,12 @@ def check(alert: Alert) -> None:
     assert json.loads(text)["id"] == alert.id
 
 
-@settings(max_examples=100, deadline=None)
 @given(EVENTS, RECORDS, st.sampled_from([None, LOG_FILE, LogFile("", "\ud800")]), st.sampled_from([None, TOPIC, ""]))
 def test_no_record_of_the_eight_is_too_odd_for_an_alert(
     event: str, one: dict[str, Any], log_file: LogFile | None, topic_arn: str | None
 ) -> None:
     one |= {"eventSource": "cloudtrail.amazonaws.com", "eventName": event}
-    detector = Detector(CT_013, buckets=["*"], log_buckets=[])
+    detector = Detector(CT_013, lambda: Surroundings(buckets=("*",)))
 
     (alert,) = detector.alerts(one, provenance="log_file", log_file=log_file, topic_arn=topic_arn)
 
@@ -289,28 +289,25 @@ def test_no_record_of_the_eight_is_too_odd_for_an_alert(
     assert account_mismatch(one, log_file) in (True, False)
 
 
-@settings(max_examples=50, deadline=None)
 @given(json_values(), json_values())
 def test_parameters_of_any_shape_give_an_alert(parameters: Any, response: Any) -> None:
     for event in ("UpdateTrail", "PutEventSelectors", "RemoveTags"):
         check(alert_of(record(event, parameters, responseElements=response)))
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(STOP)), json_values()))
 def test_a_record_that_is_nonsense_gives_none_or_one(one: dict[str, Any]) -> None:
-    detector = Detector(CT_013, buckets=["*"], log_buckets=[])
+    detector = Detector(CT_013, lambda: Surroundings(buckets=("*",)))
 
     assert detector.alerts(one, provenance="inline", log_file=None) == []
     for alert in detector.alerts(STOP | one, provenance="inline", log_file=None):
         check(alert)
 
 
-@settings(max_examples=50, deadline=None)
 @given(RECORDS)
 def test_a_record_that_only_a_rule_knows_gives_an_alert_too(one: dict[str, Any]) -> None:
     rule = replace(CT_013.rules[0], condition=lambda _: True)
-    detector = Detector(RuleSet([rule]), buckets=[], log_buckets=[])
+    detector = Detector(RuleSet([rule]))
 
     (alert,) = detector.alerts(one, provenance="inline", log_file=None)
 

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.detect.outcome import verdict_of
@@ -74,7 +74,6 @@ def test_a_dry_run_would_have_succeeded() -> None:
     assert "would have succeeded" in verdict_of({"errorCode": "Client.DryRunOperation"}).reason
 
 
-@settings(deadline=None)
 @given(st.fixed_dictionaries({}, optional={"errorCode": json_values(), "errorMessage": json_values()}))
 def test_every_record_has_an_outcome(one: dict[str, object]) -> None:
     assert verdict_of(one).outcome in ("success", "denied", "failed")

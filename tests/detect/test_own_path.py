@@ -2,17 +2,28 @@ import pytest
 
 from stream.alert import LogFile
 from stream.detect.own_path import key_account, own_path
+from stream.detect.surroundings import Surroundings
 from tests.detect.records import ACCOUNT, LOG_FILE, TOPIC
 
 
 def test_what_one_message_tells_of_the_way_it_came() -> None:
-    own = own_path(LOG_FILE, TOPIC, buckets=["*"], log_buckets=[])
+    own = own_path(LOG_FILE, TOPIC, Surroundings(buckets=("*",)))
 
     assert (own.bucket, own.prefix, own.topic_arn) == ("trail-logs", "logs", TOPIC)
 
 
 def test_buckets_that_are_read_are_known_but_not_for_being_anything() -> None:
-    own = own_path(LOG_FILE, None, buckets=["*", "**", "org-*"], log_buckets=[])
+    own = own_path(
+        LOG_FILE,
+        None,
+        Surroundings(
+            buckets=(
+                "*",
+                "**",
+                "org-*",
+            )
+        ),
+    )
 
     assert own.knows("org-trail")
     assert own.knows("trail-logs")
@@ -20,7 +31,7 @@ def test_buckets_that_are_read_are_known_but_not_for_being_anything() -> None:
 
 
 def test_buckets_that_were_named_are_the_only_ones() -> None:
-    own = own_path(LOG_FILE, None, buckets=["org-*"], log_buckets=["archive-?"])
+    own = own_path(LOG_FILE, None, Surroundings(buckets=("org-*",), log_buckets=("archive-?",)))
 
     assert own.knows("archive-1")
     assert not own.knows("org-trail")
@@ -28,21 +39,21 @@ def test_buckets_that_were_named_are_the_only_ones() -> None:
 
 
 def test_a_bucket_of_our_own_is_taken_literally() -> None:
-    own = own_path(LogFile("[a-z]*", "k"), None, buckets=[], log_buckets=[])
+    own = own_path(LogFile("[a-z]*", "k"), None, Surroundings())
 
     assert own.knows("[a-z]*")
     assert not own.knows("bcd")
 
 
 def test_a_local_file_tells_of_no_bucket() -> None:
-    own = own_path(LogFile("", f"/tmp/AWSLogs/{ACCOUNT}/CloudTrail/x.json"), None, buckets=[], log_buckets=[])
+    own = own_path(LogFile("", f"/tmp/AWSLogs/{ACCOUNT}/CloudTrail/x.json"), None, Surroundings())
 
     assert own.bucket is None
     assert not own.knows("")
 
 
 def test_without_a_log_file_little_is_known() -> None:
-    own = own_path(None, None, buckets=["*"], log_buckets=[])
+    own = own_path(None, None, Surroundings(buckets=("*",)))
 
     assert (own.bucket, own.prefix, own.knows("trail-logs"), own.is_topic("x")) == (None, None, False, False)
 
@@ -62,11 +73,11 @@ def test_without_a_log_file_little_is_known() -> None:
 )
 def test_a_keys_prefix_and_account(key: str, prefix: str | None, account: str | None) -> None:
     assert key_account(key) == account
-    assert own_path(LogFile("b", key), None, buckets=[], log_buckets=[]).prefix == prefix
+    assert own_path(LogFile("b", key), None, Surroundings()).prefix == prefix
 
 
 def test_a_topic_is_known_by_its_name_too() -> None:
-    own = own_path(None, TOPIC, buckets=[], log_buckets=[])
+    own = own_path(None, TOPIC, Surroundings())
 
     assert own.is_topic(TOPIC)
     assert own.is_topic("trail-topic")

@@ -2,7 +2,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sigma.types import SigmaString
 
@@ -144,13 +144,11 @@ def naive(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts), re.DOTALL)
 
 
-@settings(deadline=None)
 @given(st.text("ab*?", max_size=6), st.text("ab\n", max_size=8))
 def test_wildcards_mean_what_they_mean_in_a_plain_regular_expression(pattern: str, text: str) -> None:
     assert passes(pattern, text) is (naive(pattern).fullmatch(text) is not None)
 
 
-@settings(deadline=None)
 @given(st.text('aB*?{:"1', max_size=5), json_values())
 def test_no_value_makes_a_pattern_fail(pattern: str, value: Any) -> None:
     assert passes(pattern, value) in (True, False)

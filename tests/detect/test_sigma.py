@@ -125,8 +125,8 @@ def test_several_conditions_are_alternatives() -> None:
 @pytest.mark.parametrize(
     ("selection", "reason"),
     [
-        ({"a|expand": "%x%"}, "field a has the modifier 'expand', whose placeholders"),
-        ({"|expand": "%x%"}, "keywords has the modifier 'expand'"),
+        ({"a|expand": "%x%"}, "field a has the placeholder %x%, which TRAILSTREAM_PLACEHOLDERS does not define"),
+        ({"|expand": "%x%"}, "keywords has the placeholder %x%"),
         ({"a|re": "("}, "missing"),
         ({"a|re": "(?=x)"}, "invalid perl operator"),
         ({"a|re": r"(x)\1"}, "invalid escape"),
@@ -183,7 +183,7 @@ def test_what_is_not_understood_is_refused(selection: Any, reason: str) -> None:
         ({"detection": {"x": {"a": 1}, "condition": "x and ("}}, "pySigma"),
         ({"detection": {"x": {"a": 1}, "condition": "x | count() > 5"}}, "pySigma"),
         ({"detection": {"x": {"a": 1}, "timeframe": "5m", "condition": "x"}}, "timeframe"),
-        ({"detection": {"x": {"a": 1}, "unused": {"b|expand": "%c%"}, "condition": "x"}}, "modifier 'expand'"),
+        ({"detection": {"x": {"a": 1}, "unused": {"b|expand": "%c%"}, "condition": "x"}}, "placeholder %c%"),
         ({"detection": {"x": {"a": 1}, "condition": "not " * 2000 + "x"}}, "pySigma"),
         ({"correlation": {"type": "event_count"}}, "correlation"),
         ({"filter": {"rules": []}}, "filter"),

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.decode import Prefilter
@@ -218,7 +218,6 @@ def test_a_record_that_matches_has_a_literal_in_its_json(seed: int) -> None:
     assert proven > 100
 
 
-@settings(deadline=None)
 @given(st.randoms(use_true_random=False), json_values())
 def test_no_record_makes_a_rule_fail(random: Random, value: Any) -> None:
     selection = some_selection(random)

@@ -131,7 +131,7 @@ def test_where_one_has_ended_another_still_counts(tmp_path: Path) -> None:
         (filter_(rules=[7]), "neither an id nor a name"),
         (filter_(rules=None), "rules"),
         (filter_({"userAgent|nonsense": "x"}), "nonsense"),
-        (filter_({"userAgent|expand": "%x%"}), "modifier 'expand'"),
+        (filter_({"userAgent|expand": "%x%"}), "placeholder %x%"),
         (filter_({"userAgent": []}), "empty list of values"),
         (filter_(condition="not elsewhere"), "elsewhere"),
         (filter_() | {"title": "…"}, "no id, and no letter"),

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from stream.alert import Resource
 from stream.detect.targets import TRAIL, Target, listed_resources, partition_of, target_of
@@ -101,7 +101,6 @@ def test_resources_that_a_record_lists() -> None:
     )
 
 
-@settings(deadline=None)
 @given(objects(requestParameters=objects(name=texts(), resourceId=texts()), resources=json_values()))
 def test_no_record_is_too_odd_to_have_a_target(one: dict[str, Any]) -> None:
     assert target(one).words.isprintable()

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from stream.detect.detector import Detector
+from stream.detect.surroundings import Surroundings
 from tests.detect.records import ACCOUNT, CT_013, DENIED_BY_SCP, OTHER_ACCOUNT, ROLE, alert_of, record
 
 LONG = "x" * 10_000
@@ -101,7 +102,7 @@ def test_the_account_is_called_by_its_name_where_that_is_known() -> None:
     names = {ACCOUNT: "prod"}
     changed = record("StopLogging", {"name": "main"})
     other = record("StopLogging", {"name": "main"}, recipientAccountId=OTHER_ACCOUNT)
-    detector = Detector(CT_013, buckets=["*"], log_buckets=[], account_name=names.get)
+    detector = Detector(CT_013, lambda: Surroundings(buckets=("*",)), account_name=names.get)
     (alert,), (nameless,) = (detector.alerts(one, provenance="inline", log_file=None) for one in (changed, other))
 
     assert alert.event.account_name == "prod"

@@ -147,7 +147,7 @@ def test_the_rest_says_all_that_an_analyst_looks_for() -> None:
         event_error_message="explicit deny in an SCP",
         actor_mfa=False,
         actor_source_identity="alice",
-        links=LINKS,
+        links=replace(LINKS, lookup_events="aws cloudtrail lookup-events", athena="SELECT a FROM b WHERE c = 'd'"),
         changes=(Change("isMultiRegionTrail", False, "other regions go dark"), Change("x", {"y": 1}, "z")),
         context={"calls": {"DescribeTrails": 3}},
     )
@@ -165,6 +165,8 @@ def test_the_rest_says_all_that_an_analyst_looks_for() -> None:
         ("By the same principal in this log file", "DescribeTrails x 3"),
         ("Event", "11111111-2222-3333-4444-555555555555"),
         ("Alert", "alert-1"),
+        ("What else it did, by the AWS CLI", "aws cloudtrail lookup-events"),
+        ("By Athena", "SELECT a FROM b WHERE c = 'd'"),
     ):
         assert f"\n{name}: {value}\n" in plain
         assert f"\n{name}\n\n\n{value}\n" in shown
