@@ -37,6 +37,11 @@ class Envelope:
     date: datetime
 
 
+# Python folds a name of a mail that is longer than a line into encoded words, which nobody decodes there: no reader
+# would find the thread. RFC 5322 allows lines of 998.
+_POLICY: Final = SMTP.clone(max_line_length=990)
+
+
 def is_address(text: str) -> bool:
     """Whether it is a mailbox in ASCII, as `name@host`; a host in other letters is written as `xn--…`."""
     return len(text) <= _MAX_ADDRESS and text.rpartition("@")[0][64:] == "" and _ADDRESS.fullmatch(text) is not None
@@ -65,7 +70,7 @@ def message(alert: Alert, group: Group | None, body: Body, envelope: Envelope) -
 def text_message(alert: Alert, group: Group | None, subject: str, text: str, envelope: Envelope) -> EmailMessage:
     """A mail of plain text alone."""
     domain = envelope.sender.domain
-    made = EmailMessage(policy=SMTP)
+    made = EmailMessage(policy=_POLICY)
     made["From"] = envelope.sender
     made["To"] = [Address(addr_spec=each) for each in envelope.recipients]
     made["Subject"] = subject

@@ -177,6 +177,13 @@ def test_the_rest_says_all_that_an_analyst_looks_for() -> None:
     assert _Page(html).links == [LINKS.console, LINKS.runbook]
 
 
+def test_a_thread_is_named_in_plain_letters_however_long_the_name_is() -> None:
+    alert = make_alert()
+    source = bytes(message(alert, None, _body(alert, None), ENVELOPE))
+    for header in (b"References", b"In-Reply-To", b"Message-ID"):
+        assert re.search(rb"(?m)^" + header + rb": <[\w.-]+@example\.com>\r$", source), header
+
+
 def test_headers_make_threads_and_keep_machines_from_answering() -> None:
     first, second = _mail(make_alert()), _mail(make_alert("alert-2", event_name="UpdateTrail"))
     assert first.keys() == HEADERS
