@@ -31,6 +31,7 @@ _SERVICE_LINK: Final = re.compile(
 # `<SERVICE>_PORT` is an address there, and may be called like a setting of ours.
 _SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://", re.IGNORECASE)
 _SHOWN_CHARACTERS: Final = 80
+_MAX_SECRET_BYTES: Final = 64 * 1024
 
 
 def _split(value: object) -> object:
@@ -167,12 +168,18 @@ def read_secret(path: str) -> str:
     """The secret that a file holds, without the white space around it.
 
     Raises:
-        ValueError: it can't be read, or is empty; says so in a clause.
+        ValueError: it can't be read, is too long or empty; says so in a clause.
     """
+    # Somebody may have put the secret itself there.
+    shown = repr(path) if path.startswith(("/", "./", "../")) else "what is set, which should be the path of a file"
     try:
-        secret = Path(path).read_text(encoding="utf-8").strip()
+        with Path(path).open("rb") as file:
+            content = file.read(_MAX_SECRET_BYTES + 1)
+        secret = content.decode().strip()
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise ValueError(f"can't read the secret from {path!r}: {_cause(error)}") from None
+        raise ValueError(f"can't read the secret from {shown}: {_cause(error)}") from None
+    if len(content) > _MAX_SECRET_BYTES:
+        raise ValueError(f"can't read the secret from {shown}: it has more than {_MAX_SECRET_BYTES:,} bytes")
     if not secret:
         raise ValueError(f"the file {path!r} is empty")
     return secret

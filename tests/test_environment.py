@@ -207,6 +207,20 @@ def test_each_useless_file_is_told_of_beside_the_other_faults(monkeypatch: pytes
         assert second.startswith("TRAILSTREAM_HORN_TIMEOUT: ")
 
 
+def test_a_secret_in_place_of_its_files_path_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAILSTREAM_HORN_URL_FILE", f"https://hooks.example/{SECRET}")
+    (fault,) = faults()
+    assert fault.startswith("TRAILSTREAM_HORN_URL_FILE: can't read the secret from what is set")
+    assert SECRET not in fault
+
+
+def test_a_file_without_an_end_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAILSTREAM_HORN_URL_FILE", "/dev/zero")
+    assert faults() == [
+        "TRAILSTREAM_HORN_URL_FILE: can't read the secret from '/dev/zero': it has more than 65,536 bytes"
+    ]
+
+
 def test_a_secret_and_its_file_exclude_each_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "url").write_text(SECRET)
     monkeypatch.setenv("TRAILSTREAM_HORN_URL", SECRET)

@@ -20,6 +20,7 @@ NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 """Names of channels: metric labels, and keys in the ledger."""
 
 _FILE: Final = "_file"
+_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 _SHOWN_CHARACTERS: Final = 60
 
 
@@ -170,7 +171,9 @@ def _value(value: Any) -> Any:
     if len(value) != 1 or not isinstance(name, str):
         raise ValueError("it should be a text or a number, a list of those, or {env: NAME}")
     if not (found := os.environ.get(name)):
-        raise ValueError(f"the variable {name[:_SHOWN_CHARACTERS]} is not set")
+        # Somebody may have put the secret itself there.
+        shown = f"the variable {name[:_SHOWN_CHARACTERS]}" if _VARIABLE.fullmatch(name) else "a variable of that name"
+        raise ValueError(f"{shown} is not set")
     return found
 
 

@@ -169,6 +169,14 @@ ROUTES = "routes:\n  - "
             "line 2: channel soc: url: it should be a text or a number, a list of those, or {env: NAME}",
         ),
         (CHANNELS + "soc: {type: webhook, url: {env: NOPE}}", "line 2: channel soc: url: the variable NOPE is not set"),
+        (
+            CHANNELS + "soc: {type: webhook, url: {env: 'https://hunter2'}}",
+            "line 2: channel soc: url: a variable of that name is not set",
+        ),
+        (
+            CHANNELS + "soc: {type: webhook, url_file: 'https://hunter2'}",
+            "line 2: channel soc: url_file: can't read the secret from what is set, which should be the path of a file",
+        ),
         (CHANNELS + "soc: {type: webhook, url: }", "line 2: channel soc: url: nothing stands there"),
         (
             CHANNELS + "soc: {type: webhook, url_file: /no/such}",
