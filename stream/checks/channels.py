@@ -32,10 +32,11 @@ def judge(instance: Instance, answer: Answer, success: str) -> Outcome:
     if isinstance(answer, Accepted):
         return Outcome(check, "ok", success)
     says = {"retry": "not now", "rejected": "refuses the alert", "down": "out of order"}[answer.outcome]
-    advice = _ADVICE.get((answer.outcome, answer.reason), "")
-    return Outcome(check, "FAIL", f"{says}: {answer.reason}", f"Look at {instance.where}{advice}.")
+    fix = f"Look at {instance.where}{_ADVICE.get((answer.outcome, answer.reason), _ANY)}"
+    return Outcome(check, "FAIL", f"{says}: {answer.reason}", fix if fix.endswith("?") else f"{fix}.")
 
 
+_ANY: Final = " and at what the service itself logs of it: it gave no reason"
 _ADVICE: Final = {
     ("retry", "timeout"): ", at its TIMEOUT and at the way out (HTTPS_PROXY, network policies, security groups)",
     ("retry", "connection"): ", at the name's resolution and at the way out (HTTPS_PROXY, network policies)",

@@ -182,11 +182,18 @@ class HttpChannel(Channel):
         """Classify an answer; a service with rules of its own overrides this."""
         return classify(reply)
 
-    async def reach(self, url: SecretStr) -> Answer:
-        """Ask for the address with HEAD, which tells nobody anything; any answer of HTTP will do."""
-        answer = await self.request(url, b"", {}, method="HEAD")
-        unreached = (Retry("timeout"), Retry("connection"), Down("tls"), Down("other"))
-        return answer if answer in unreached else Accepted()
+    async def reach(self, url: SecretStr, credentials: Mapping[str, str] | None = None) -> Answer:
+        """Ask for the address with HEAD, which tells nobody anything; any answer of HTTP will do.
+
+        Args:
+            url: which one.
+            credentials: headers; where there are some, the answer must not be that they are wrong.
+        """
+        answer = await self.request(url, b"", credentials or {}, method="HEAD")
+        faults = [Retry("timeout"), Retry("connection"), Down("tls"), Down("other")]
+        if credentials:
+            faults.append(Down("unauthorized"))
+        return answer if answer in faults else Accepted()
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:

@@ -1,10 +1,13 @@
 """The channels, by a sign of life or by a test alert."""
 
+import re
+
 import pytest
 
-from stream.checks.channels import check_channels
+from stream.checks.channels import check_channels, judge
 from stream.checks.outcome import Outcome
 from stream.configuration import load
+from stream.deliver.channel import Answer, Down, Rejected, Retry
 from tests.receiver import Receiver
 
 
@@ -58,3 +61,11 @@ async def test_a_channel_where_nobody_listens_fails(monkeypatch: pytest.MonkeyPa
     outcome = await check(send_test_alert=False)
 
     assert (outcome.status, outcome.evidence) == ("FAIL", "not now: connection")
+
+
+@pytest.mark.parametrize("answer", [Rejected("bad_request"), Down("not_found"), Down("tls"), Retry("other")])
+def test_what_to_do_is_said_of_every_answer_in_a_sentence_with_one_end(answer: Answer) -> None:
+    (instance,) = load(need_queue=False, need_channel=True).instances
+    fix = judge(instance, answer, "answers").fix or ""
+
+    assert re.fullmatch(r"Look at TRAILSTREAM_WEBHOOK_\*.{20,}[^.?][.?]", fix)

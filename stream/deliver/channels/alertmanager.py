@@ -83,8 +83,8 @@ class AlertmanagerChannel(HttpChannel):
         return await self.request(url, body, {"Content-Type": "application/json", **headers})
 
     async def probe(self) -> Answer:
-        """See `Channel.probe`."""
-        return await self.reach(self._endpoint()[0])
+        """See `Channel.probe`; of credentials it is found out whether they are right."""
+        return await self.reach(*self._endpoint())
 
     def _endpoint(self) -> tuple[SecretStr, dict[str, str]]:
         """The address without a password, and the header that has it."""

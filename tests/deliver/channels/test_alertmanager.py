@@ -20,7 +20,7 @@ from stream.environment import load, reference
 from stream.errors import ConfigError
 from tests.deliver.alerts import TRAIL, alerts, make_alert
 from tests.deliver.channels.attacks import ATTACKS, active, hostile
-from tests.receiver import Receiver
+from tests.receiver import Receiver, Reply
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
 
@@ -203,6 +203,16 @@ async def test_answers_are_classified(
 async def test_probing_posts_nothing(channel: AlertmanagerChannel, receiver: Receiver) -> None:
     assert await channel.probe() == Accepted()
     assert [request.method for request in receiver.requests] == ["HEAD"]
+
+
+async def test_probing_finds_out_that_credentials_are_wrong(receiver: Receiver) -> None:
+    receiver.default = lambda request: Reply(405 if request.headers.get("Authorization") == "Bearer good" else 401)
+    probed = {}
+    for token in ("good", "revoked"):
+        channel = _channel(receiver.url, token=token)
+        probed[token] = await channel.probe()
+        await channel.aclose()
+    assert probed == {"good": Accepted(), "revoked": Down("unauthorized")}
 
 
 @pytest.mark.parametrize(
