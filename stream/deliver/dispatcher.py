@@ -146,7 +146,7 @@ class Dispatcher:
             await self._has_room.wait()
 
     def flush(self, *, for_good: bool = False) -> None:
-        """Let alerts go that wait for others to be told together with; `for_good`: from now on none waits for that."""
+        """Let alerts go that wait for others to be told together with; `for_good`: from now on none waits long."""
         for outbox in self._outboxes.values():
             outbox.flush(for_good=for_good)
 

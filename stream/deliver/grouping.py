@@ -21,7 +21,10 @@ LONGEST_WINDOW_S: Final = 960.0
 LATE: Final = ("late",)
 """The kind of all that happened too long ago to call anybody for."""
 
-_SESSION: Final = re.compile(r"(:assumed-role/[^/]+)/.*", re.DOTALL)
+# Names of sessions are free: whoever makes a thousand calls gives each another one. An id of a role's stands for the
+# ARN where a stranger calls: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
+_SESSION: Final = re.compile(r"(:assumed-role/[^/]+|:federated-user)/.*", re.DOTALL)
+_SESSION_OF_ID: Final = re.compile(r"(AROA[A-Z0-9]+):.*", re.DOTALL)
 _MOST_STORMS: Final = 10_000
 
 
@@ -89,13 +92,30 @@ def kind_of(alert: Alert) -> Hashable:
     """What alerts have in common that may be told in one message.
 
     A critical one is told only with repeats of itself, on the same trail. For the others the trail does not count:
-    who changes a thousand trails is one story. The sessions of a role count as one, since their names are free.
+    who changes a thousand trails is one story. The sessions of a role count as one, since their names are free, and so
+    do all whom another account has and who are refused: it has as many of them as it likes.
     """
-    actor = alert.actor
-    who = _SESSION.sub(r"\1", actor.arn) if actor.arn else (actor.principal_id or actor.name)
     trail = trail_arn(alert) if alert.severity == "critical" else None
     event = alert.event
-    return (alert.rule.id, event.account_id, who, event.outcome, alert.severity, event.source, event.name, trail)
+    return (
+        alert.rule.id,
+        event.account_id,
+        _who(alert),
+        event.outcome,
+        alert.severity,
+        event.source,
+        event.name,
+        trail,
+    )
+
+
+def _who(alert: Alert) -> str:
+    actor, event = alert.actor, alert.event
+    if event.outcome == "denied" and actor.account_id and actor.account_id != event.account_id:
+        return actor.account_id
+    if actor.arn:
+        return _SESSION.sub(r"\1", actor.arn)
+    return _SESSION_OF_ID.sub(r"\1", actor.principal_id) if actor.principal_id else actor.name
 
 
 def unix_time(text: str) -> float | None:

@@ -26,6 +26,8 @@ from stream.metrics import Metrics
 _HELD_S: Final = 2.0  # until a claim that another replica holds is looked at again
 _ASKED_AT_ONCE: Final = 20  # requests to the ledger for the alerts of one group
 _MOST_TOGETHER: Final = 2000
+_OF_SECRETS: Final = ("unauthorized", "forbidden", "not_found", "gone")  # the last two where the URL is the secret
+_HURRIED_S: Final = 1.0  # that one waits for company at the end: a storm then must not become a message an alert
 
 
 T = TypeVar("T")
@@ -136,7 +138,7 @@ class Outbox:
         """Let what is gathered go as soon as it may, and wait for no others.
 
         Args:
-            for_good: from now on too.
+            for_good: from now on nothing waits for longer than a moment.
         """
         self._hurried = self._hurried or for_good
         for delivery in list(self._gathering.values()):
@@ -160,7 +162,7 @@ class Outbox:
         self._line.compact(len(self._pending))
         together = self._grouping and self._grouping.gather(alert, now, self._clock.unix())
         key, until = together or (None, now)
-        until = now if self._hurried else min(until, now + self._deadline_s / 2)
+        until = min(until, now + (_HURRIED_S if self._hurried else self._deadline_s / 2))
         delivery = self._gathering.get(key)
         joins = delivery is not None
         if delivery is None:
@@ -290,7 +292,7 @@ class Outbox:
             self._put_back(delivery, now + self._backoff.delay_s(delivery.attempts, answer.after_s))
         else:
             delay_s = self._failed(delivery, answer, now)
-            if isinstance(answer, Down) and answer.reason in ("unauthorized", "forbidden"):
+            if isinstance(answer, Down) and answer.reason in _OF_SECRETS:
                 await self._refresh()
             # While the breaker is open it alone decides when to try again.
             self._put_back(delivery, now + delay_s if self._breaker.state == "closed" else now)

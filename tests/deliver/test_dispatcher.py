@@ -288,7 +288,10 @@ async def test_a_secret_is_read_again_when_the_service_refuses_it_and_tried_at_o
     assert channel.moments[6] - channel.moments[5] > 10
 
 
-@pytest.mark.parametrize(("reason", "times"), [("unauthorized", 1), ("forbidden", 1), ("gone", 0), ("tls", 0)])
+@pytest.mark.parametrize(
+    ("reason", "times"),
+    [("unauthorized", 1), ("forbidden", 1), ("not_found", 1), ("gone", 1), ("redirect", 0), ("tls", 0)],
+)
 async def test_only_a_refused_secret_is_read_again(reason: Any, times: int, clock: FakeClock) -> None:
     channel = FakeChannel(clock=clock)
     channel.answer(Down(reason))

@@ -79,6 +79,31 @@ def test_alerts_of_one_story_are_of_one_kind_and_others_are_not() -> None:
     assert kind_of(make_alert()) != kind_of(make_alert(resources=trail)), "a critical one counts by its trail"
 
 
+def test_whoever_chooses_a_name_for_each_call_makes_one_kind_of_them() -> None:
+    def kinds(*callers: dict[str, Any]) -> int:
+        return len({kind_of(make_alert(severity="high", **caller)) for caller in callers})
+
+    federated = "arn:aws:sts::111122223333:federated-user/"
+    assert kinds(*({"actor_arn": federated + name} for name in ("a", "b/c", "d\n"))) == 1
+    roles = ({"actor_arn": None, "actor_principal_id": f"AROAEXAMPLE:{name}"} for name in ("a", "b:c", "d\n"))
+    assert kinds(*roles) == 1
+    users = [{"actor_arn": None, "actor_principal_id": name} for name in ("AIDAONE", "AIDATWO")]
+    assert kinds(*users) == 2
+
+
+def test_those_of_another_account_who_are_refused_are_one_kind() -> None:
+    strangers = [
+        {"actor_account_id": account, "actor_arn": f"arn:aws:iam::{account}:user/{name}", "event_outcome": outcome}
+        for account in ("444455556666", "777788889999")
+        for outcome in ("denied", "success")
+        for name in ("one", "two")
+    ]
+    kinds = [kind_of(make_alert(severity="high", **stranger)) for stranger in strangers]
+    assert len(set(kinds)) == 6
+    assert kinds[0] == kinds[1]
+    assert kinds[4] == kinds[5]
+
+
 def test_a_thousand_denied_calls_do_not_hide_the_one_that_succeeded() -> None:
     grouping = Grouping()
     for _ in range(1000):

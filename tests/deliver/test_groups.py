@@ -103,16 +103,33 @@ async def test_a_full_house_lets_groups_go_so_that_reading_goes_on() -> None:
     assert people.sizes == [1] * FEW + [100]
 
 
-async def test_at_the_end_nothing_waits_for_company() -> None:
+async def test_at_the_end_nothing_waits_long_for_company() -> None:
     people = FakePeople()
     bench = Bench(people)
     async with bench.dispatcher as dispatcher:
         tasks = bench.start(*storm(FEW + 3))
         await bench.clock.settle()
         dispatcher.flush(for_good=True)
-        tasks += bench.start(*storm(2, first=100))
         await bench.clock.settle()
         assert all(task.done() for task in tasks)
+        tasks += bench.start(*storm(2, first=100))
+        await bench.clock.advance(1)
+        assert all(task.done() for task in tasks)
+
+
+async def test_a_storm_at_the_end_is_still_a_handful_of_messages_to_people() -> None:
+    people = FakePeople()
+    bench = Bench(people)
+    async with bench.dispatcher as dispatcher:
+        dispatcher.flush(for_good=True)
+        tasks = []
+        for first in range(0, 900, 100):  # a file is read on while the process ends
+            tasks += bench.start(*storm(100, first=first))
+            await bench.clock.advance(0.2)
+        await bench.clock.advance(1)
+        await asyncio.wait_for(asyncio.gather(*tasks), 20)
+    assert sum(people.sizes) == 900
+    assert len(people.sizes) < FEW + 5
 
 
 async def test_a_member_that_was_told_before_is_not_told_again() -> None:
