@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from stream.alert import Actor, Alert
+from stream.deliver.trail import is_notice
 from stream.deliver.words import Lengths, Style
 from stream.severity import Severity
 
@@ -52,7 +53,7 @@ def origin(alert: Alert, style: Style, lengths: Lengths) -> Iterator[Fact]:
     yield "Rule", [f"{style.code(alert.rule.id, lengths.ids)} {style.prose(alert.rule.title, lengths.free)}".strip()]
     if alert.log_file is not None:
         yield "Log file", [style.code(f"s3://{alert.log_file.bucket}/{alert.log_file.key}", lengths.ids)]
-    else:
+    elif not is_notice(alert):
         yield "Log file", ["none: the event was brought by EventBridge"]
     yield "Event", [style.code(alert.event.id, lengths.ids)]
     yield "Alert", [style.code(alert.id, lengths.ids)]

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from stream.alert import Actor, Alert, Event, Links, RuleInfo
 from stream.deliver.clock import Clock
+from stream.deliver.trail import NOTICE
 from stream.severity import Severity
 from stream.terminal import inert
 
@@ -74,6 +75,8 @@ class Outages:
 def outage_alert(channel: str, state: State, reason: str, since: float, now: float) -> Alert:
     """The alert of a channel's outage, or of its end; its id is the same on every replica within the hour.
 
+    Its event is the outage, which has one id from its beginning to its end.
+
     Args:
         channel: its name.
         state: whether it is down or has recovered.
@@ -81,8 +84,8 @@ def outage_alert(channel: str, state: State, reason: str, since: float, now: flo
         since: when it went out of order, in Unix time.
         now: Unix time.
     """
-    identity = f"{RULE_ID} {channel} {state} {int(since) // _HOUR_S}"
-    alert_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
+    outage = f"{channel} {int(since) // _HOUR_S}"
+    outage_id, alert_id = _id(f"{RULE_ID} {outage}"), _id(f"{RULE_ID} {state} {outage}")
     began, name = _text(since), inert(channel)
     if state == "down":
         severity: Severity = "high"
@@ -102,14 +105,14 @@ def outage_alert(channel: str, state: State, reason: str, since: float, now: flo
         summary=summary,
         rule=RuleInfo(id=RULE_ID, title="A channel of Trailstream's is out of order", level="high"),
         event=Event(
-            id=alert_id,
+            id=outage_id,
             name="ChannelDown" if state == "down" else "ChannelRecovered",
             source="trailstream",
             time=_text(now),
             region="none",
             account_id="none",
             account_name=None,
-            type="TrailstreamNotice",
+            type=NOTICE,
             outcome="success",
             error_code=None,
             error_message=None,
@@ -136,8 +139,12 @@ def outage_alert(channel: str, state: State, reason: str, since: float, now: flo
         log_file=None,
         links=Links(console=None, runbook=None),
         context=None,
-        record={"eventID": alert_id, "eventTime": _text(now), "eventSource": "trailstream", "channel": channel},
+        record={"eventID": outage_id, "eventTime": _text(now), "eventSource": "trailstream", "channel": channel},
     )
+
+
+def _id(identity: str) -> str:
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
 def _text(unix: float) -> str:

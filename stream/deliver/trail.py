@@ -9,6 +9,9 @@ from stream.alert import Alert
 _TRAIL: Final = "AWS::CloudTrail::Trail"
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudtrail-trail.html"""
 
+NOTICE: Final = "TrailstreamNotice"
+"""The type of an event that is none of AWS's: Trailstream tells of itself."""
+
 # What real ARNs and our own ids are made of, save what some program would take for an address.
 _PLAIN: Final = re.compile(r"(?!.*(//|www\.))[A-Za-z0-9._:/-]{1,255}", re.IGNORECASE)
 
@@ -18,13 +21,23 @@ def trail_arn(alert: Alert) -> str | None:
     return next((resource.arn for resource in alert.resources if resource.type == _TRAIL and resource.arn), None)
 
 
+def is_notice(alert: Alert) -> bool:
+    """Whether Trailstream tells of itself; no record of a log file can look like that."""
+    return alert.event.type == NOTICE and alert.log_file is None
+
+
 def incident_key(alert: Alert) -> str:
     """What is one incident: account and trail, or the alert itself if it is about no trail; 255 characters at most.
+
+    What Trailstream tells of itself is one incident from its beginning to its end.
 
     One that is too long, or not fit to be shown, becomes its SHA-256: cut, two trails might share it.
     """
     arn = trail_arn(alert)
-    key = alert.id if arn is None else f"trailstream/{alert.event.account_id}/{arn}"
+    if arn is not None:
+        key = f"trailstream/{alert.event.account_id}/{arn}"
+    else:
+        key = f"trailstream/notice/{alert.event.id}" if is_notice(alert) else alert.id
     return key if _PLAIN.fullmatch(key) else "trailstream/" + _digest(key)
 
 

@@ -167,7 +167,10 @@ def _cut_fields(part: Any, lengths: Lengths) -> dict[str, Any]:
 
 def _group(group: Group, lengths: Lengths) -> dict[str, Any]:
     told = group.alerts[: lengths.items]
-    ids = [alert.event.id for alert in group.alerts[: min(lengths.items, _MAX_IDS)]]
+    shown = min(lengths.items, _MAX_IDS)
+    ids = [alert.event.id for alert in group.alerts[:shown]]
+    callers = [alert.actor for alert in group.alerts]
+    targets = list(dict.fromkeys(resource.arn for alert in group.alerts for resource in alert.resources))
     return {
         "count": group.count,
         "first": group.first,
@@ -175,6 +178,9 @@ def _group(group: Group, lengths: Lengths) -> dict[str, Any]:
         "late": group.late,
         "event_ids": [cut(event_id, lengths.ids) for event_id in ids],
         "more_event_ids": group.count - len(ids),
+        "targets": [cut(arn, lengths.ids) for arn in targets[:shown]],
+        "target_count": len(targets),
+        "caller_count": len({actor.arn or actor.principal_id or actor.name for actor in callers}),
         "alerts": [
             {
                 "severity": alert.severity,

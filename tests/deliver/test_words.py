@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.alert import Alert, Change
+from stream.alert import Alert, Change, Resource
 from stream.deliver.channel import PeopleChannel
 from stream.deliver.channels import CHANNELS
 from stream.deliver.channels.mrkdwn import code, prose
@@ -73,6 +73,18 @@ def test_a_group_is_told_with_its_number_its_times_and_its_events() -> None:
     assert said.headline.endswith(" (30 times)")
     assert "30 alike between 2026-03-01T12:00:00Z and 2026-03-01T12:29:00Z; events event-0, " in said.text
     assert said.text.endswith("event-9 and 20 more")
+
+
+def test_a_group_about_several_targets_names_them_and_one_of_several_callers_counts_them() -> None:
+    targets = [f"arn:aws:cloudtrail:eu-west-1:111122223333:trail/t{n % 12}" for n in range(30)]
+    several = tuple(
+        make_alert(f"a{n}", resources=(Resource("AWS::CloudTrail::Trail", arn, None),)) for n, arn in enumerate(targets)
+    )
+    said, _ = _words(several[0], group=Group(several))
+    assert said.headline.endswith(" (30 times, 12 targets)")
+    callers = tuple(make_alert(f"a{n}", actor_arn=None, actor_principal_id=f"AROAEXAMPLE:s{n % 3}") for n in range(9))
+    assert _words(callers[0], group=Group(callers))[0].headline.endswith(" (9 times, 3 callers)")
+    assert said.text.endswith(f"12 targets: {', '.join(targets[:10])} and 2 more")
 
 
 def test_what_is_told_late_says_so_and_lists_what_there_is() -> None:

@@ -21,6 +21,7 @@ from stream.deliver.channel import Accepted, Answer, Down, PeopleChannel, Reject
 from stream.deliver.channels.gsm7 import SEGMENT, fit, septets, spoken
 from stream.deliver.channels.sns import SNS_ERRORS
 from stream.deliver.group import Group
+from stream.deliver.trail import is_notice
 from stream.deliver.words import Style, words
 from stream.settings import CommaSeparated, PeopleSettings
 
@@ -158,6 +159,8 @@ class SmsChannel(AwsChannel, PeopleChannel):
 
 def text(alert: Alert, group: Group | None = None) -> str:
     """How grave, what, in which account, by whom, from where; and with what room is left, what it means."""
+    if is_notice(alert) and group is None:
+        return fit(f"{alert.severity.upper()} {spoken(alert.title, SEGMENT)}", SEGMENT)
     for name, account, who, origin in _LEVELS:
         said = _facts(alert, group, name, account, who, origin)
         if septets(said) <= SEGMENT:
