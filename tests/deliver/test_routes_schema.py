@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from stream.cli import routes
+from stream.cli.routes import routes
 from stream.deliver import routes_file
 from stream.deliver.channels import CHANNELS
 from stream.deliver.instances import keys_of
