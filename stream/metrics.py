@@ -15,6 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from stream import __version__
 from stream.errors import LOG_FILE_REASONS
+from stream.notice import KINDS
 from stream.settings import SEVERITIES
 
 ENVELOPES: Final = (
@@ -205,6 +206,9 @@ class Metrics:
         for stage, reasons in ERRORS.items():
             for reason in reasons:
                 self.errors.labels(stage, reason)
+        for kind in KINDS:
+            for severity in SEVERITIES:
+                self.alerts.labels(kind, severity)
         self.build_info.info({"version": __version__, "python": platform.python_version()})
 
     def declare_rules(self, rules: Iterable[tuple[str, str]]) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from stream.alert import Actor, Alert
-from stream.deliver.trail import is_notice
 from stream.deliver.words import Lengths, Style
+from stream.notice import is_notice
 from stream.severity import Severity
 
 MARKS: Final[Mapping[Severity, str]] = {

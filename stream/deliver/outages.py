@@ -1,14 +1,13 @@
 """A channel that stays out of order is itself an alert on the others: once when it has lasted, once when it is over."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from stream.alert import Actor, Alert, Event, Links, RuleInfo
+from stream.alert import Alert
 from stream.deliver.clock import Clock
-from stream.deliver.trail import NOTICE
+from stream.notice import Notice
 from stream.severity import Severity
 from stream.terminal import inert
 
@@ -75,8 +74,6 @@ class Outages:
 def outage_alert(channel: str, state: State, reason: str, since: float, now: float) -> Alert:
     """The alert of a channel's outage, or of its end; its id is the same on every replica within the hour.
 
-    Its event is the outage, which has one id from its beginning to its end.
-
     Args:
         channel: its name.
         state: whether it is down or has recovered.
@@ -84,9 +81,7 @@ def outage_alert(channel: str, state: State, reason: str, since: float, now: flo
         since: when it went out of order, in Unix time.
         now: Unix time.
     """
-    outage = f"{channel} {int(since) // _HOUR_S}"
-    outage_id, alert_id = _id(f"{RULE_ID} {outage}"), _id(f"{RULE_ID} {state} {outage}")
-    began, name = _text(since), inert(channel)
+    began, name = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), inert(channel)
     if state == "down":
         severity: Severity = "high"
         title = f"Trailstream can't deliver to {name}"
@@ -98,54 +93,14 @@ def outage_alert(channel: str, state: State, reason: str, since: float, now: flo
         severity = "informational"
         title = f"Trailstream delivers to {name} again"
         summary = f"The channel {name} had taken no alert since {began}; what waited for it is being delivered."
-    return Alert(
-        id=alert_id,
+    return Notice(
+        kind=RULE_ID,
+        event_name="ChannelDown" if state == "down" else "ChannelRecovered",
+        incident=f"{channel} {int(since) // _HOUR_S}",
+        state=state,
         severity=severity,
         title=title,
         summary=summary,
-        rule=RuleInfo(id=RULE_ID, title="A channel of Trailstream's is out of order", level="high"),
-        event=Event(
-            id=outage_id,
-            name="ChannelDown" if state == "down" else "ChannelRecovered",
-            source="trailstream",
-            time=_text(now),
-            region="none",
-            account_id="none",
-            account_name=None,
-            type=NOTICE,
-            outcome="success",
-            error_code=None,
-            error_message=None,
-        ),
-        actor=Actor(
-            type="Trailstream",
-            name="trailstream",
-            session_name=None,
-            source_identity=None,
-            arn=None,
-            account_id=None,
-            principal_id=None,
-            access_key_id=None,
-            mfa=None,
-            source_ip=None,
-            location=None,
-            user_agent=None,
-            via="service",
-            invoked_by=None,
-        ),
-        resources=(),
-        changes=(),
-        provenance="inline",
-        log_file=None,
-        links=Links(console=None, runbook=None),
-        context=None,
-        record={"eventID": outage_id, "eventTime": _text(now), "eventSource": "trailstream", "channel": channel},
-    )
-
-
-def _id(identity: str) -> str:
-    return hashlib.sha256(identity.encode()).hexdigest()[:32]
-
-
-def _text(unix: float) -> str:
-    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        time=now,
+        facts={"channel": channel},
+    ).alert()

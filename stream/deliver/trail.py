@@ -5,12 +5,10 @@ import re
 from typing import Final
 
 from stream.alert import Alert
+from stream.notice import is_notice
 
 _TRAIL: Final = "AWS::CloudTrail::Trail"
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudtrail-trail.html"""
-
-NOTICE: Final = "TrailstreamNotice"
-"""The type of an event that is none of AWS's: Trailstream tells of itself."""
 
 # What real ARNs and our own ids are made of, save what some program would take for an address.
 _PLAIN: Final = re.compile(r"(?!.*(//|www\.))[A-Za-z0-9._:/-]{1,255}", re.IGNORECASE)
@@ -19,11 +17,6 @@ _PLAIN: Final = re.compile(r"(?!.*(//|www\.))[A-Za-z0-9._:/-]{1,255}", re.IGNORE
 def trail_arn(alert: Alert) -> str | None:
     """The ARN of the first trail among the alert's resources, as it was recorded."""
     return next((resource.arn for resource in alert.resources if resource.type == _TRAIL and resource.arn), None)
-
-
-def is_notice(alert: Alert) -> bool:
-    """Whether Trailstream tells of itself; no record of a log file can look like that."""
-    return alert.event.type == NOTICE and alert.log_file is None
 
 
 def incident_key(alert: Alert) -> str:

@@ -21,8 +21,8 @@ from stream.deliver.channel import Accepted, Answer, Down, PeopleChannel, Reject
 from stream.deliver.channels.gsm7 import SEGMENT, fit, septets, spoken
 from stream.deliver.channels.sns import SNS_ERRORS
 from stream.deliver.group import Group
-from stream.deliver.trail import is_notice
 from stream.deliver.words import Style, words
+from stream.notice import is_notice
 from stream.settings import CommaSeparated, PeopleSettings
 
 if TYPE_CHECKING:

@@ -1,0 +1,138 @@
+"""What Trailstream tells of itself and of the trail's own silence: alerts that come of no CloudTrail record.
+
+They are rules of the pack `own-path`, with fixed ids; an occurrence makes the alert's id, so that replicas that find
+the same thing tell it once.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from stream.alert import Actor, Alert, Change, Event, Links, LogFile, Resource, RuleInfo
+from stream.severity import Severity
+
+PACK: Final = "own-path"
+TYPE: Final = "TrailstreamNotice"
+"""The type of an event that is none of AWS's."""
+
+_TAGS: Final = ("attack.defense-evasion", "attack.t1562.008", "attack.defense-impairment", "attack.t1685.002")
+_COMPLIANCE: Final = ("APRA", "MAS", "NIST 800-53 AU-9")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A rule whose alerts are notices."""
+
+    id: str
+    title: str
+    level: Severity
+    tags: tuple[str, ...] = _TAGS
+    compliance: tuple[str, ...] = _COMPLIANCE
+
+
+KINDS: Final = {
+    kind.id: kind
+    for kind in (Kind("trailstream-channel-outage", "A channel of Trailstream's is out of order", "high", (), ()),)
+}
+"""Every kind there is, by its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell.
+
+    Attributes:
+        kind: id of the kind, of `KINDS`.
+        event_name: what happened, in the manner of AWS's event names: `ChannelDown`.
+        incident: what is one incident from its beginning to its end; the same on every replica.
+        state: tells the alerts of one incident apart, such as its beginning and its end.
+        severity: how grave it is.
+        title: one line.
+        summary: one or two sentences in plain words.
+        time: when, in Unix time.
+        account_id: of whose trail it is told, if of one.
+        region: likewise.
+        log_file: the object that it is about, if about one.
+        resources: what it is about, if AWS has an ARN for it.
+        changes: particulars, in plain words.
+        facts: more of it, for machines; becomes part of the alert's `record`.
+    """
+
+    kind: str
+    event_name: str
+    incident: str
+    severity: Severity
+    title: str
+    summary: str
+    time: float
+    state: str = ""
+    account_id: str | None = None
+    account_name: str | None = None
+    region: str | None = None
+    log_file: LogFile | None = None
+    resources: tuple[Resource, ...] = ()
+    changes: tuple[Change, ...] = ()
+    facts: Mapping[str, Any] | None = None
+
+    def alert(self) -> Alert:
+        """The alert that tells it."""
+        kind = KINDS[self.kind]
+        event_id = _id(f"{kind.id} {self.incident}")
+        when = datetime.fromtimestamp(self.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Alert(
+            id=_id(f"{kind.id} {self.state} {self.incident}"),
+            severity=self.severity,
+            title=self.title,
+            summary=self.summary,
+            rule=RuleInfo(kind.id, kind.title, kind.level, kind.tags, kind.compliance),
+            event=Event(
+                id=event_id,
+                name=self.event_name,
+                source="trailstream",
+                time=when,
+                region=self.region or "none",
+                account_id=self.account_id or "none",
+                account_name=self.account_name,
+                type=TYPE,
+                outcome="success",
+                error_code=None,
+                error_message=None,
+            ),
+            actor=_OURSELVES,
+            resources=self.resources,
+            changes=self.changes,
+            provenance="log_file" if self.log_file else "inline",
+            log_file=self.log_file,
+            links=Links(console=None, runbook=None),
+            context=None,
+            record={"eventID": event_id, "eventTime": when, "eventSource": "trailstream", **(self.facts or {})},
+        )
+
+
+_OURSELVES: Final = Actor(
+    type="Trailstream",
+    name="trailstream",
+    session_name=None,
+    source_identity=None,
+    arn=None,
+    account_id=None,
+    principal_id=None,
+    access_key_id=None,
+    mfa=None,
+    source_ip=None,
+    location=None,
+    user_agent=None,
+    via="service",
+    invoked_by=None,
+)
+
+
+def is_notice(alert: Alert) -> bool:
+    """Whether Trailstream tells of itself. It goes by the rule: whatever a record says of itself may be forged."""
+    return alert.rule.id in KINDS
+
+
+def _id(identity: str) -> str:
+    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]
