@@ -23,8 +23,6 @@ async def tell(notice: Notice, dispatcher: Dispatcher, metrics: Metrics) -> bool
         await dispatcher.deliver(alert, time.monotonic())
     except DeliveryFailed as error:
         for channel, outcome in error.failures:
-            if outcome != "withdrawn":
-                metrics.errors.labels("deliver", outcome).inc()
             log.error("notice not delivered", alert_id=alert.id, channel=channel, reason=outcome)
         return False
     return True
