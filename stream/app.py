@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from typing import Final
 
 import structlog
@@ -113,6 +114,7 @@ async def _run(configuration: Configuration) -> None:
             dispatcher=dispatcher,
             threads=threads,
             notes=ledger if isinstance(ledger, DynamoLedger) else None,
+            look_around=partial(learning.learn_trails, aws) if learning.known().learns_trails else None,
         )
         log.info(
             "started",
@@ -150,6 +152,7 @@ async def _work(
             tasks.create_task(accounts.keep_fresh(aws, metrics)),
             tasks.create_task(reloader.run()),
             tasks.create_task(learning.learn_role(aws)),
+            tasks.create_task(learning.keep_trails(aws)),
         )
         await accounts.wait(_NAMES_S)
         await queue.run(pipeline.process, room=dispatcher.room)

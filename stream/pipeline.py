@@ -6,7 +6,7 @@ here: a return acknowledges it, an error hands it back to the queue.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ from stream.deliver.selections import Selections
 from stream.detect.context import LogFileContext
 from stream.detect.detection import Detection
 from stream.detect.detector import account_mismatch
+from stream.detect.impact import operation_of
 from stream.errors import LogFileError, PoisonMessage, TrailstreamError
 from stream.intake.notification import Notification, ObjectRef, parse
 from stream.intake.objects import Objects
@@ -68,6 +69,9 @@ class Pipeline:
 
     Attributes:
         detection: what messages are held against that begin from now on; may be replaced at any time.
+
+    Args:
+        look_around: brings what is known of the trails up to date; awaited before a change to one is judged.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Pipeline:
         dispatcher: Dispatcher,
         threads: Executor,
         notes: Notes | None = None,
+        look_around: Callable[[], Awaitable[None]] | None = None,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -89,6 +94,7 @@ class Pipeline:
         self._dispatcher = dispatcher
         self._threads = threads
         self._unix_time = unix_time
+        self._looking_around = look_around
         self._told_of_inline = False
         self._gaps = Gaps(alone=settings.ledger == "memory", notes=notes)  # replicas share a ledger
         self._selections = Selections(notes)
@@ -146,6 +152,8 @@ class Pipeline:
     async def _inline(self, record: dict[str, Any], work: _Work) -> AsyncGenerator[Alert]:
         if self._settings.inline_events:
             self._metrics.records.inc()
+            if self._looking_around is not None and operation_of(record):
+                await self._looking_around()
             for alert in work.detection.detector.alerts(record, provenance="inline", log_file=None):
                 yield alert
             return
@@ -175,6 +183,7 @@ class Pipeline:
                     reading.context.keep(chunk)
                     async with aclosing(self._decode(reading, chunk)) as decoded:
                         async for records in decoded:
+                            await self._look_around(records)
                             for alert in self._judge(records, reading, work):
                                 yield await self._in_context(alert, records, reading, work)
             records = decoder.finish()
@@ -184,6 +193,7 @@ class Pipeline:
         else:
             self._metrics.log_files.labels("read", "ok").inc()
         reading.context.ended()
+        await self._look_around(records)
         for alert in self._judge(records, reading, work):
             yield await self._in_context(alert, records, reading, work)
         self._measure(reading, work.message)
@@ -231,6 +241,10 @@ class Pipeline:
                 exc_info=None if late else error,
             )
         reading.detect_s += time.perf_counter() - began
+
+    async def _look_around(self, records: list[Record]) -> None:
+        if self._looking_around is not None and any(operation_of(record.data) for record in records):
+            await self._looking_around()
 
     def _judge(self, records: list[Record], reading: "_Reading", work: _Work) -> Iterator[Alert]:
         for record in records:

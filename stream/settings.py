@@ -138,7 +138,9 @@ class Settings(Section):
     protected: CommaSeparated = Field(
         default=(),
         description="What is protected: comma-separated globs of names and ARNs (trails, buckets, keys, topics, "
-        "queues, roles and the like). What this process uses is so without being named. Unset: every trail is, too.",
+        "queues, roles and the like). What this process uses is so without being named. Unset: every trail is, too. "
+        "`trails` among them: a trail of the own account is, unless another records all that it does; that is asked "
+        "of CloudTrail at start, hourly, and when a trail is changed (DescribeTrails, GetTrailStatus).",
     )
     packs: CommaSeparated = Field(
         default=("ct-013", "audit-trail", "own-path"), description="Built-in rule packs to load, comma-separated."

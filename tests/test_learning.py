@@ -80,3 +80,57 @@ async def test_a_role_that_nobody_tells_stays_unknown_and_is_logged_once(monkeyp
 
     assert learning.known().roles == ()
     assert [line["event"] for line in lines] == ["own role unknown"]
+
+
+def _trails(endpoint: str) -> None:
+    s3 = boto3.client("s3", endpoint_url=endpoint)
+    cloudtrail = boto3.client("cloudtrail", endpoint_url=endpoint)
+    s3.create_bucket(Bucket="trail-logs")
+    for name in ("main", "other"):
+        cloudtrail.create_trail(Name=name, S3BucketName="trail-logs", IsMultiRegionTrail=True)
+        cloudtrail.start_logging(Name=name)
+
+
+async def test_the_trails_are_asked_for_where_they_are_to_be_learnt(sts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", sts)
+    _trails(sts)
+    cloudtrail = boto3.client("cloudtrail", endpoint_url=sts)
+    arns = [f"arn:aws:cloudtrail:us-east-1:123456789012:trail/{name}" for name in ("main", "other")]
+    learning = Learning(SETTINGS.model_copy(update={"protected": ("trails",)}))
+    assert learning.known().needs(arns[0])
+
+    await learning.learn_trails(Aws(Metrics()))
+    assert [learning.known().needs(arn) for arn in arns] == [False, False]
+
+    cloudtrail.stop_logging(Name="other")
+    monkeypatch.setattr("stream.learning._FRESH_S", 0.0)
+    await learning.learn_trails(Aws(Metrics()))
+    assert [learning.known().needs(arn) for arn in arns] == [True, False]
+
+    cloudtrail.delete_trail(Name="other")
+    cloudtrail.delete_trail(Name="main")
+    await learning.learn_trails(Aws(Metrics()))
+    assert [learning.known().needs(arn) for arn in arns] == [True, True]
+
+
+async def test_every_trail_is_needed_while_nobody_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr("stream.learning._FRESH_S", 0.0)
+    learning = Learning(SETTINGS.model_copy(update={"protected": ("trails", "main")}))
+
+    with capture_logs() as lines:
+        await learning.learn_trails(Aws(Metrics()))
+        await learning.learn_trails(Aws(Metrics()))
+
+    assert learning.known().needs("arn:aws:cloudtrail:us-east-1:123456789012:trail/any")
+    assert learning.known().protected == ("main",)
+    assert [line["event"] for line in lines] == ["trails unknown"]
+
+
+async def test_nobody_is_asked_for_trails_unless_it_is_wished(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    learning = Learning(SETTINGS)
+    await learning.keep_trails(Aws(Metrics()))
+    with capture_logs() as lines:
+        await learning.learn_trails(Aws(Metrics()))
+    assert lines == []

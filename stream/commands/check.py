@@ -24,9 +24,11 @@ from stream.checks.outcome import Outcome, Status
 from stream.checks.queue import check_queue
 from stream.checks.routes import check_routes
 from stream.checks.suppressions import check_suppressions
+from stream.checks.trails import check_trails
 from stream.configuration import Configuration, load
 from stream.detect.detection import rules_of
 from stream.errors import ConfigError
+from stream.location import Locations
 from stream.metrics import Metrics
 from stream.settings import Settings
 from stream.terminal import inert
@@ -50,6 +52,9 @@ def check(*, config_only: bool, send_test_alert: bool, format_: Literal["text", 
             report.add(found)
         for found in (*check_suppressions(configuration.settings), *check_listed_accounts(configuration.settings)):
             report.add(found)
+        if configuration.settings.geoip:
+            Locations.finder(configuration.settings.geoip)
+            report.add(Outcome("geoip", "ok", "the database can be read"))
         if configuration.settings.ledger == "memory" and (outcome := check_memory(configuration.instances)):
             report.add(outcome)
     except ConfigError as error:
@@ -87,6 +92,8 @@ async def _aws_outcomes(settings: Settings) -> AsyncIterator[Outcome]:
         async for outcome in check_buckets(aws, settings):
             yield outcome
         async for outcome in check_organization(aws, settings):
+            yield outcome
+        async for outcome in check_trails(aws, settings):
             yield outcome
         if settings.ledger != "memory":
             async for outcome in check_table(aws, settings):

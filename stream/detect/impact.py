@@ -187,12 +187,10 @@ _Judged = tuple[Severity, str, Sequence[Finding]]
 
 
 def _stop(scene: _Scene) -> _Judged:
-    del scene
-    meaning = (
-        "recording is now off: API calls in this account (in every account, if it is the organisation's trail) are no "
-        "longer logged by it"
-    )
-    return "critical", meaning, ()
+    if scene.target.stand_in is not None:
+        return "critical", f"a secondary trail stopped; trail {scene.target.stand_in} still records this account", ()
+    accounts = _recorded(scene.target, "is")
+    return "critical", f"recording is now off: API calls in {accounts} are no longer logged by it", ()
 
 
 def _start(scene: _Scene) -> _Judged:
@@ -201,12 +199,16 @@ def _start(scene: _Scene) -> _Judged:
 
 
 def _delete(scene: _Scene) -> _Judged:
-    del scene
-    meaning = (
-        "files already written remain, but new API calls in this account (in every account, if it was the "
-        "organisation's trail) are not logged by it"
-    )
-    return "critical", meaning, ()
+    if scene.target.stand_in is not None:
+        return "critical", f"one of several trails; trail {scene.target.stand_in} still records this account", ()
+    accounts = _recorded(scene.target, "was")
+    return "critical", f"files already written remain, but new API calls in {accounts} are not logged by it", ()
+
+
+def _recorded(target: Target, verb: str) -> str:
+    if target.organization:
+        return "every account of the organisation"
+    return f"this account (in every account, if it {verb} the organisation's trail)"
 
 
 def _create(scene: _Scene) -> _Judged:

@@ -40,11 +40,15 @@ class Target:
         resource: `None` if the record does not say.
         words: what to call it: `trail main`.
         protected: as the resource's; what could not be read is taken for a protected trail.
+        organization: it is known to be an organisation's trail.
+        stand_in: the name of another trail that records the same, as far as is known.
     """
 
     resource: Resource | None
     words: str
     protected: bool
+    organization: bool = False
+    stand_in: str | None = None
 
 
 def partition_of(region: str) -> str:
@@ -76,9 +80,15 @@ def target_of(record: Mapping[str, Any], *, account: str, region: str, around: S
     if found["account"] != account and found["account"]:
         words += f" of account {shown(found['account'], 20)}"
     # Until somebody says which ones, every trail is protected, and nothing else is.
-    named_so = around.protects((arn, found["name"], named))
-    protected = named_so or (kind == TRAIL and not around.protected)
-    return Target(Resource(kind, arn, protected), words, protected)
+    protected = around.protects((arn, found["name"], named)) or (kind == TRAIL and around.needs(arn))
+    known, stand_in = (around.trails.find(arn), around.trails.stand_in(arn)) if around.trails else (None, None)
+    return Target(
+        Resource(kind, arn, protected),
+        words,
+        protected,
+        organization=known is not None and known.organization,
+        stand_in=shown(stand_in.arn.rpartition("/")[2], _NAME_CHARACTERS) if stand_in else None,
+    )
 
 
 def listed_resources(record: Mapping[str, Any]) -> tuple[Resource, ...]:

@@ -236,3 +236,10 @@ def on_a_real_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "about 1 waiting" in found["queue"]["evidence"]
     assert found["dead-letter queue"]["evidence"] == "empty"
     assert asyncio.run(receives(url)) == 1
+
+
+def test_a_database_of_locations_that_is_none_is_a_fault_of_the_configuration(aws: AwsStub, tmp_path: Path) -> None:
+    del aws
+    broken = tmp_path / "city.mmdb"
+    broken.write_text("none")
+    assert "TRAILSTREAM_GEOIP" in check("configuration", code=2, TRAILSTREAM_GEOIP=str(broken))["evidence"]

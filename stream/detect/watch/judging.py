@@ -129,7 +129,7 @@ def _aim(row: Row, named: str, names: tuple[str, ...], own: OwnPath, *, telling:
     if around.protects(names):
         return _Aim(named, names, standing=True, counts=True)
     if row.kind is kinds.TRAIL:
-        ours = None if ":eventdatastore/" in names[0] else not around.protected
+        ours = None if ":eventdatastore/" in names[0] else around.needs(names[0])
         return _Aim(named, names, standing=ours, counts=ours is not False)
     if known is None:
         return _Aim(named, names, standing=None, counts=True)
