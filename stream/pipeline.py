@@ -21,6 +21,7 @@ from stream.decode import LogDecoder, Record
 from stream.deliver.dispatcher import DeliveryFailed, Dispatcher
 from stream.deliver.gaps import Gaps
 from stream.deliver.selections import Selections
+from stream.deliver.trail_states import TrailStates
 from stream.detect.context import LogFileContext
 from stream.detect.detection import Detection
 from stream.detect.detector import account_mismatch
@@ -96,8 +97,8 @@ class Pipeline:
         self._unix_time = unix_time
         self._looking_around = look_around
         self._told_of_inline = False
-        self._gaps = Gaps(alone=settings.ledger == "memory", notes=notes)  # replicas share a ledger
-        self._selections = Selections(notes)
+        # Of what trails were like before; replicas share a ledger.
+        self._memories = (Gaps(alone=settings.ledger == "memory", notes=notes), Selections(notes), TrailStates(notes))
 
     async def process(self, message: Message) -> None:
         """Do all that one message asks for. Returning acknowledges it.
@@ -112,7 +113,9 @@ class Pipeline:
         async with asyncio.TaskGroup() as deliveries:
             async with aclosing(self._alerts(work)) as alerts:
                 async for found in alerts:
-                    alert = await self._selections.told_to_all(await self._gaps.told_to_all(found))
+                    alert = found
+                    for memory in self._memories:
+                        alert = await memory.told_to_all(alert)
                     self._tell(alert, message)
                     if not self._suppressed(alert, work):
                         await room.acquire()

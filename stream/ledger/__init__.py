@@ -11,7 +11,7 @@ process; `dynamodb://table` is shared by all replicas, and its table is made by 
 An item also has `state` (`claimed` or `accepted`) and, while it is a claim, `owner` (a random id of one process). Each
 alert and channel costs two writes, and one read at most. Besides, each trail that was stopped or started has an item
 `trail#<id>` with `note` (when, as far as any replica has seen) and `version`, which each such event reads and writes;
-likewise `trail#<id>-data`, which data events it records.
+likewise `trail#<id>-data`, which data events it records, and `trail#<id>-state`, its other settings.
 
 What at-least-once leaves, also with a shared ledger: a replica that dies after the service has accepted an alert and
 before that is written down (milliseconds, as a rule) leaves a claim behind. When it lapses, another replica tells the

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stream.alert import Alert
-from stream.deliver.selections import FIELD, Selections, _Selection
+from stream.deliver.selections import FIELD, Selections
 from tests.deliver.alerts import make_alert
 
 
@@ -97,13 +97,12 @@ async def test_replicas_know_of_one_another_s_while_they_can() -> None:
     ["", "[]", "x", '{"since":"2026-03-01T12:00:00Z","after":[[1,2,3,4]]}', '{"since":"x","after":[]}', "[" * 100_000],
 )
 def test_what_nobody_of_us_has_written_is_no_knowledge(text: str) -> None:
-    assert _Selection.of(text) is None
+    assert Selections()._memory.of(text) is None
 
 
 async def test_so_many_trails_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream.deliver.selections._MOST_TRAILS", 2)
+    monkeypatch.setattr("stream.deliver.memory._MOST_TRAILS", 2)
     selections = Selections()
     for number in range(4):
         await selections.told_to_all(put(0, "shop", event_account_id=f"{number:012}"))
-    assert list(selections._known) == [key for key in selections._known if "00000000000" in key]
-    assert len(selections._known) == 2
+    assert len(selections._memory) == 2
