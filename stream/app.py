@@ -100,6 +100,7 @@ async def _run(configuration: Configuration) -> None:
                 routes=configuration.routes,
                 max_pending_alerts=settings.max_pending_alerts,
                 max_event_age_s=settings.max_event_age,
+                account=accounts.get,
             )
         )
         with _aws_configured():

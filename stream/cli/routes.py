@@ -26,6 +26,7 @@ def routes(ctx: click.Context) -> int | None:
           - match:
               severity: ">=high"                # or min_severity: high
               account: ["1111*", "prod-*"]      # ids or names; globs, any of them
+              ou: "Root/Workloads/*"            # also tag: "env=prod"; both as TRAILSTREAM_ACCOUNTS tells them
               event: [StopLogging, DeleteTrail] # also rule, region, outcome, actor (ARN, role's ARN, name)
               not: {actor: "*:role/ci-*"}       # none of these
             channels: [payments-pager, soc]

@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from stream import logs
+from stream.accounts.snapshot import known_accounts
 from stream.alert import Alert
 from stream.configuration import Configuration, load
 from stream.deliver.routes import Choice, Explanation, Matcher, Route, Routes, Step, Verdict
 from stream.detect.detection import rules_of, suppressions_of
 from stream.detect.detector import Detector
 from stream.detect.surroundings import Surroundings
-from stream.scan.names import account_names
 from stream.terminal import inert
 
 _PIPE_COLUMNS: Final = 160
@@ -101,12 +101,18 @@ def _routed(configuration: Configuration, records: list[dict[str, Any]]) -> Iter
     rules = rules_of(settings)
     suppressions = suppressions_of(settings, rules)
     around = Surroundings.of(settings)
-    detector = Detector(rules, lambda: around, account_name=account_names(settings.accounts).get)
+    accounts = known_accounts(settings.accounts, whole=True)
+    names = {account.id: account.name for account in accounts.values()}
+    detector = Detector(rules, lambda: around, account_name=names.get)
     now = time.time()
     for record in records:
         for alert in detector.alerts(record, provenance="log_file", log_file=None):
             suppression = suppressions.find(alert.rule.id, record, now)
-            yield _Routed(alert, configuration.routes.explain(alert), suppression.id if suppression else None)
+            yield _Routed(
+                alert,
+                configuration.routes.explain(alert, accounts.get(alert.event.account_id)),
+                suppression.id if suppression else None,
+            )
 
 
 def _records(path: str) -> list[dict[str, Any]]:

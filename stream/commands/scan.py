@@ -14,6 +14,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from stream.accounts.snapshot import account_names
 from stream.configuration import load
 from stream.cores import usable_cores
 from stream.detect.detection import rules_of, suppressions_of
@@ -22,7 +23,6 @@ from stream.detect.rules import RuleSet
 from stream.detect.suppressions import Suppressions
 from stream.detect.surroundings import Surroundings
 from stream.scan import formats
-from stream.scan.names import account_names
 from stream.scan.opening import Opener
 from stream.scan.progress import ScanProgress
 from stream.scan.reading import Finding, Plan, Reader, Tally

@@ -4,11 +4,12 @@ Every channel has an outbox of its own, so one that is out of order holds its ow
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Self
 
 import structlog
 
+from stream.accounts.account import Account
 from stream.alert import Alert
 from stream.deliver.channel import Channel
 from stream.deliver.clock import Clock, SystemClock
@@ -24,6 +25,10 @@ log = structlog.get_logger()
 
 
 _DELIVERED: Final = ("accepted", "duplicate")
+
+
+def _unknown(_: str) -> Account | None:
+    """Of no account anything is known."""
 
 
 class DeliveryFailed(TrailstreamError):
@@ -52,6 +57,7 @@ class Dispatcher:
         routes: says which alert goes to which of them.
         max_pending_alerts: alerts in delivery at which `room` makes its callers wait.
         max_event_age_s: channels that people read are told of what happened earlier in digests; 0: as of the rest.
+        account: what is known of an account by its id.
         clock: tells the time.
     """
 
@@ -64,6 +70,7 @@ class Dispatcher:
         routes: Routes,
         max_pending_alerts: int,
         max_event_age_s: float = 0.0,
+        account: Callable[[str], Account | None] = _unknown,
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
@@ -75,6 +82,7 @@ class Dispatcher:
             for channel in channels
         }
         self.routes = routes
+        self._account = account
         self._max_pending = max_pending_alerts
         self._metrics = metrics
         # Calls, not different alerts: the same one announced a thousand times is held a thousand times.
@@ -120,7 +128,7 @@ class Dispatcher:
         Raises:
             DeliveryFailed: a channel has rejected it, or its deadline has passed. All the others have had their turn.
         """
-        names = self.routes.channels(alert)
+        names = self.routes.channels(alert, self._account(alert.event.account_id))
         if not names:
             self._metrics.alerts_unrouted.inc()
             log.info("alert routed nowhere", alert_id=alert.id, severity=alert.severity)

@@ -12,12 +12,13 @@ from fnmatch import translate
 from functools import lru_cache
 from typing import Final, Literal, Protocol, get_args
 
+from stream.accounts.account import Account
 from stream.alert import Alert, Outcome
 from stream.json_value import fold, text_at
 from stream.settings import ChannelSettings
 from stream.severity import SEVERITIES, Severity
 
-Field = Literal["severity", "account", "rule", "region", "event", "outcome", "actor"]
+Field = Literal["severity", "account", "ou", "tag", "rule", "region", "event", "outcome", "actor"]
 FIELDS: Final[tuple[Field, ...]] = get_args(Field)
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
@@ -25,28 +26,40 @@ AT_LEAST: Final = ">="
 """Before a severity: that one, or one more severe."""
 
 
-def _accounts(alert: Alert) -> tuple[str, ...]:
+def _accounts(alert: Alert, _: Account | None) -> tuple[str, ...]:
     name = alert.event.account_name
     return (alert.event.account_id,) if name is None else (alert.event.account_id, name)
 
 
-def _actors(alert: Alert) -> tuple[str, ...]:
+def _units(_: Alert, account: Account | None) -> tuple[str, ...]:
+    return (account.ou,) if account is not None and account.ou else ()
+
+
+def _tags(_: Alert, account: Account | None) -> tuple[str, ...]:
+    return tuple(f"{key}={value}" for key, value in account.tags.items()) if account is not None else ()
+
+
+def _actors(alert: Alert, _: Account | None) -> tuple[str, ...]:
     """The ARN that made the call, that of the role behind its session, and its name: those that are known."""
     role = text_at(alert.record, "userIdentity", "sessionContext", "sessionIssuer", "arn")
     return tuple(dict.fromkeys(text for text in (alert.actor.arn, role, alert.actor.name) if text))
 
 
-_TEXTS: Final[Mapping[Field, Callable[[Alert], tuple[str, ...]]]] = {
-    "severity": lambda alert: (alert.severity,),
+_TEXTS: Final[Mapping[Field, Callable[[Alert, Account | None], tuple[str, ...]]]] = {
+    "severity": lambda alert, _: (alert.severity,),
     "account": _accounts,
-    "rule": lambda alert: (alert.rule.id, alert.rule.title),
-    "region": lambda alert: (alert.event.region,),
-    "event": lambda alert: (alert.event.name,),
-    "outcome": lambda alert: (alert.event.outcome,),
+    "ou": _units,
+    "tag": _tags,
+    "rule": lambda alert, _: (alert.rule.id, alert.rule.title),
+    "region": lambda alert, _: (alert.event.region,),
+    "event": lambda alert, _: (alert.event.name,),
+    "outcome": lambda alert, _: (alert.event.outcome,),
     "actor": _actors,
 }
-_ANY_CASE: Final[frozenset[Field]] = frozenset({"account", "rule"})
+_ANY_CASE: Final[frozenset[Field]] = frozenset({"account", "ou", "tag", "rule"})
 """Names that people give. What AWS writes (events, regions, ARNs) is compared as it stands."""
+_MAY_LACK: Final[frozenset[Field]] = frozenset({"ou", "tag", "actor"})
+"""Of which an alert may have none, so that not even `*` matches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +87,9 @@ class Matcher:
     def __str__(self) -> str:
         return f"{'not ' if self.negated else ''}{self.field} {', '.join(self.wanted)}"
 
-    def judge(self, alert: Alert) -> Verdict:
-        """Look at an alert."""
-        found = _TEXTS[self.field](alert)
+    def judge(self, alert: Alert, account: Account | None = None) -> Verdict:
+        """Look at an alert, and at what is known of the account that it is told of."""
+        found = _TEXTS[self.field](alert, account)
         return Verdict(self, found, self._is_any(found) is not self.negated)
 
     @property
@@ -88,7 +101,7 @@ class Matcher:
             return all(self._is_any((severity,)) for severity in SEVERITIES)
         if self.field == "outcome":
             return all(self._is_any((outcome,)) for outcome in OUTCOMES)
-        return self.field != "actor" and "*" in self.wanted  # an actor may be nameless
+        return self.field not in _MAY_LACK and "*" in self.wanted
 
     def _is_any(self, found: Iterable[str]) -> bool:
         return any(self._is(wanted, text) for text in found for wanted in self.wanted)
@@ -215,15 +228,20 @@ class Routes:
             fallbacks={channel.name: name for channel in channels if (name := channel.settings.fallback)},
         )
 
-    def channels(self, alert: Alert) -> tuple[str, ...]:
+    def channels(self, alert: Alert, account: Account | None = None) -> tuple[str, ...]:
         """The names of the channels that are told of an alert; none is legal."""
-        return self.explain(alert).channels
+        return self.explain(alert, account).channels
 
-    def explain(self, alert: Alert) -> Explanation:
-        """Where an alert goes, and why."""
+    def explain(self, alert: Alert, account: Account | None = None) -> Explanation:
+        """Where an alert goes, and why.
+
+        Args:
+            alert: the alert.
+            account: what is known of the one that it is told of.
+        """
         steps: list[Step] = []
         for number, route in enumerate(self.routes, 1):
-            step = Step(number, route, tuple(matcher.judge(alert) for matcher in route.matchers))
+            step = Step(number, route, tuple(matcher.judge(alert, account) for matcher in route.matchers))
             steps.append(step)
             if step.takes and not route.goes_on:
                 break
@@ -232,7 +250,7 @@ class Routes:
         return Explanation(
             steps=tuple(steps),
             by_default=not taken,
-            choices=tuple(Choice(name, self._refusals(name, alert)) for name in dict.fromkeys(names)),
+            choices=tuple(Choice(name, self._refusals(name, alert, account)) for name in dict.fromkeys(names)),
         )
 
     @property
@@ -264,8 +282,8 @@ class Routes:
     def _called(self, number: int) -> str:
         return f"route {number} (line {self.routes[number - 1].line})"
 
-    def _refusals(self, name: str, alert: Alert) -> tuple[Verdict, ...]:
-        verdicts = (matcher.judge(alert) for matcher in self.own.get(name, ()))
+    def _refusals(self, name: str, alert: Alert, account: Account | None) -> tuple[Verdict, ...]:
+        verdicts = (matcher.judge(alert, account) for matcher in self.own.get(name, ()))
         return tuple(verdict for verdict in verdicts if not verdict.holds)
 
 

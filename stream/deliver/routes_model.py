@@ -74,6 +74,14 @@ class Conditions(_Form):
 
     severity: _Severities = Field(default=(), description="Severities; `>=high` is that one or one more severe.")
     account: _Accounts = Field(default=(), description="The account's id or name, in any case of letters.")
+    ou: _Globs = Field(
+        default=(),
+        description="Path of the account's organizational unit, such as Root/Workloads/Prod, in any case of letters; "
+        "known if TRAILSTREAM_ACCOUNTS is `organizations`, or a file that says so.",
+    )
+    tag: _Globs = Field(
+        default=(), description="A tag of the account as `key=value`, such as env=prod; known as the unit is."
+    )
     rule: _Globs = Field(default=(), description="The rule's id or title, in any case of letters.")
     region: _Globs = Field(default=(), description="The event's region.")
     event: _Globs = Field(default=(), description="The event's name, such as StopLogging.")

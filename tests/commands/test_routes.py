@@ -194,3 +194,23 @@ def test_the_schema_is_json() -> None:
 
     assert done.code == 0
     assert json.loads(done.out)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_units_and_tags_of_accounts_are_matched_as_the_file_of_accounts_tells_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts, routes, record = (tmp_path / name for name in ("accounts.yml", "routes.yml", "record.json"))
+    accounts.write_text('"111122223333": {name: shop, ou: Root/Workloads/Prod, tags: {env: prod}}\n')
+    routes.write_text(
+        "channels: {a: {type: webhook, url: 'https://a.example'}}\n"
+        "routes: [{match: {ou: 'Root/W*', tag: env=prod}, channels: a}]\n"
+        "default: []\n"
+    )
+    record.write_text(json.dumps(STOP_LOGGING))
+    monkeypatch.setenv("TRAILSTREAM_ROUTES", str(routes))
+    monkeypatch.setenv("TRAILSTREAM_ACCOUNTS", str(accounts))
+    done = invoke("routes", "test", str(record))
+
+    assert done.code == 0, done.err
+    assert "yes  ou Root/W*: it is Root/Workloads/Prod" in done.out
+    assert "yes  tag env=prod: it is env=prod" in done.out

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream.accounts.account import Account
 from stream.alert import Alert, RuleInfo
 from stream.deliver.routes import FIELDS, OUTCOMES, Field, Matcher, Route, Routes
 from stream.settings import ChannelSettings
@@ -77,6 +78,25 @@ def test_a_matcher_is_of_one_glob_or_several_of_which_any_may_match(field: Field
 
     assert Matcher(field, globs).judge(ALERT).holds is holds
     assert Matcher(field, globs, negated=True).judge(ALERT).holds is not holds
+
+
+@pytest.mark.parametrize(
+    ("field", "wanted", "holds"),
+    [
+        ("ou", "root/workloads/*", True),
+        ("ou", "Root/Sandbox", False),
+        ("tag", "env=prod", True),
+        ("tag", "team=*", True),
+        ("tag", "env", False),
+    ],
+)
+def test_accounts_are_matched_by_their_unit_and_their_tags(field: Field, wanted: str, holds: bool) -> None:
+    account = Account.of("111122223333", "prod", "Root/Workloads/Prod", {"env": "prod", "team": "pay"})
+
+    assert Matcher(field, (wanted,)).judge(ALERT, account).holds is holds
+    assert not Matcher(field, ("*",)).judge(ALERT, Account.of("111122223333", "prod")).holds, "it has none"
+    assert not Matcher(field, ("*",)).judge(ALERT).holds, "nothing is known of it"
+    assert not Matcher(field, ("*",)).is_certain
 
 
 def test_without_routes_every_channel_is_told() -> None:
