@@ -17,6 +17,7 @@ NAMES: Final = frozenset(
         "links",
         "log_file",
         "more_changes",
+        "notice",
         "outcome",
         "provenance",
         "record",

@@ -32,12 +32,14 @@ def details(alert: Alert, style: Style, lengths: Lengths) -> Iterator[Fact]:
         return style.code(text, lengths.ids)
 
     yield "When", [code(event.time)]
-    yield "Who", [_who(actor, style, min(lengths.ids, _MAX_NAME))]
+    if not is_notice(alert):
+        yield "Who", [_who(actor, style, min(lengths.ids, _MAX_NAME))]
     if actor.arn:
         yield "Identity", [code(actor.arn)]
     if actor.access_key_id:
         yield "Access key", [code(actor.access_key_id)]
-    yield "Via", [actor.via + (f", {code(actor.invoked_by)}" if actor.invoked_by else "")]
+    if not is_notice(alert):
+        yield "Via", [actor.via + (f", {code(actor.invoked_by)}" if actor.invoked_by else "")]
     if actor.user_agent:
         yield "User agent", [style.code(actor.user_agent, lengths.free)]
     if event.error_code or event.error_message:
@@ -71,6 +73,14 @@ def links(alert: Alert) -> Iterator[tuple[str, str]]:
     for url, label in ((alert.links.console, "Open in the CloudTrail console"), (alert.links.runbook, "Runbook")):
         if url is not None:
             yield url, label
+
+
+def questions(alert: Alert) -> Iterator[Fact]:
+    """What to ask next, to be copied: made of ids that were checked, so that nothing in it has to be made inert."""
+    if alert.links.lookup_events is not None:
+        yield "What else it did, by the AWS CLI", [alert.links.lookup_events]
+    if alert.links.athena is not None:
+        yield "By Athena", [alert.links.athena]
 
 
 def more(hidden: int) -> list[str]:

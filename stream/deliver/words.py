@@ -16,6 +16,7 @@ from stream.alert import Alert
 from stream.deliver.group import Group
 from stream.deliver.text import as_text, cut
 from stream.errors import TrailstreamError
+from stream.notice import is_notice
 from stream.sandbox import MAX_PRODUCT, Sandbox
 from stream.templates import source
 
@@ -132,6 +133,7 @@ def view(alert: Alert, group: Group | None, lengths: Lengths) -> dict[str, Any]:
         "links": _fields(alert.links),
         "record": alert.record,
         "context": alert.context,
+        "notice": is_notice(alert),
     }
     for name in ("rule", "event", "actor", "log_file"):
         part = getattr(alert, name)

@@ -178,3 +178,11 @@ def test_every_channel_that_people_read_says_so() -> None:
 async def _elsewhere(*arguments: str) -> Finished:
     """Run the command in a thread: it has an event loop of its own, and the receiver's has to turn."""
     return await asyncio.to_thread(invoke, *arguments)
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams", "pagerduty", "zendesk", "servicenow", "email"])
+def test_whoever_is_told_finds_what_to_ask_next_to_be_copied(kind: str) -> None:
+    shown = invoke("channels", "show", kind, "--example").out
+
+    assert "aws cloudtrail lookup-events --region" in shown
+    assert "SELECT " in shown

@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from stream.alert import Alert
 from stream.deliver.channels.relayed import relayed, unlinked, web_address
-from stream.deliver.facts import Fact, details, links, more, origin
+from stream.deliver.facts import Fact, details, links, more, origin, questions
 from stream.deliver.group import Group
 from stream.deliver.text import as_text, cut
 from stream.deliver.words import LENGTHS, Lengths, Style, Words
@@ -145,14 +145,8 @@ def _sections(alert: Alert, group: Group | None, lengths: Lengths) -> _Sections:
         changes=changes,
         more_changes=more(len(alert.changes) - len(changes)),
         links=[(label, url) for label, url in addresses if url is not None],
-        origin=[*origin(alert, _PLAIN, lengths), *_questions(alert), *told],
+        origin=[*origin(alert, _PLAIN, lengths), *questions(alert), *told],
     )
-
-
-def _questions(alert: Alert) -> list[Fact]:
-    """What to ask next, to be copied: made of ids that were checked, so that nothing in it has to be made inert."""
-    asked = (("What else it did, by the AWS CLI", alert.links.lookup_events), ("By Athena", alert.links.athena))
-    return [(label, [text]) for label, text in asked if text is not None]
 
 
 def _ids(group: Group) -> Fact:

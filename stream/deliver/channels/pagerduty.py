@@ -249,6 +249,7 @@ def _details(alert: Alert, group: Group | None, limits: Limits) -> dict[str, Any
             "key": ids(alert.log_file.key),
             "version_id": ids(alert.log_file.version_id),
         },
+        "what_else_it_did": {"aws_cli": alert.links.lookup_events, "athena": alert.links.athena},
         "same_principal_in_this_log_file": None if alert.context is None else free(as_text(alert.context)),
     }
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from stream.alert import Alert, Change
 from stream.deliver.channels.mrkdwn import code, link, prose
-from stream.deliver.facts import MARKS, details, links, more, origin
+from stream.deliver.facts import MARKS, details, links, more, origin, questions
 from stream.deliver.group import Group
 from stream.deliver.text import as_text
 from stream.deliver.words import Lengths, Style, Words
@@ -50,6 +50,8 @@ def _blocks(alert: Alert, group: Group | None, said: Words) -> Iterator[dict[str
         yield {"type": "section", "text": _mrkdwn(_changes(alert.changes))}
     if addresses := [shown for url, label in links(alert) if (shown := link(url, label))]:
         yield {"type": "section", "text": _mrkdwn("  ·  ".join(addresses))}
+    if asked := [f"*{name}*\n```{' '.join(lines)}```" for name, lines in questions(alert)]:
+        yield {"type": "section", "text": _mrkdwn("\n".join(asked))}
     found = [_mrkdwn(f"{name}: {' '.join(lines)}", _MAX_CONTEXT_TEXT) for name, lines in origin(alert, MRKDWN, _ORIGIN)]
     yield {"type": "context", "elements": found}
 

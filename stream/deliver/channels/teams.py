@@ -5,7 +5,8 @@ What is accepted (202) has started the flow; whether the flow then posts its car
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Annotated, Any, Final
 
 import orjson
@@ -15,7 +16,7 @@ from pydantic_settings import SettingsConfigDict
 from stream.alert import Alert
 from stream.deliver.channel import Answer, Down, PeopleChannel, Rejected
 from stream.deliver.channels.relayed import Limits, fitting, relayed, web_address
-from stream.deliver.facts import MARKS, Fact, details, links, more, origin
+from stream.deliver.facts import MARKS, Fact, details, links, more, origin, questions
 from stream.deliver.group import Group
 from stream.deliver.http import HttpChannel, Reply, classify, http_url
 from stream.deliver.text import as_text
@@ -147,10 +148,15 @@ def _card(alert: Alert, group: Group | None, limits: Limits, said: Callable[[int
     if group is not None and group.late:
         return _message(body, [])
     lengths = Lengths(limits.free, limits.ids, limits.items)
+    found = chain(origin(alert, _PLAIN, lengths), questions(alert))
     body += [
         {"type": "Container", "spacing": "Medium", "items": list(_facts(details(alert, _PLAIN, lengths)))},
         *_changes(alert, limits),
-        {"type": "Container", "separator": True, "items": list(_facts(origin(alert, _PLAIN, lengths)))},
+        {
+            "type": "Container",
+            "separator": True,
+            "items": list(_facts(found)),
+        },
     ]
     return _message(body, list(_actions(alert)))
 
@@ -163,7 +169,7 @@ def _words(alert: Alert, said: Words) -> Iterator[dict[str, Any]]:
             yield _block(_run(line))
 
 
-def _facts(facts: Iterator[Fact]) -> Iterator[dict[str, Any]]:
+def _facts(facts: Iterable[Fact]) -> Iterator[dict[str, Any]]:
     for name, lines in facts:
         for line in lines:
             yield _block(_run(f"{name}: ", weight="Bolder"), _run(line), spacing="Small")

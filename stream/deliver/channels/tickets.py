@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from stream.alert import Actor, Alert
 from stream.deliver.channels.relayed import Limits, web_address
+from stream.deliver.facts import questions
 from stream.deliver.group import Group
 from stream.deliver.http import http_url
 from stream.deliver.text import as_text
@@ -136,6 +137,7 @@ def _facts(alert: Alert, style: Style, limits: Limits) -> Iterator[str]:
     if alert.log_file is not None:
         bucket, key = style.code(alert.log_file.bucket, limits.ids), style.code(alert.log_file.key, limits.ids)
         yield f"Log file: s3://{bucket}/{key}" if bucket else f"Log file: {key}"
+    yield from (f"{label}: {' '.join(lines)}" for label, lines in questions(alert))
 
 
 def _who(actor: Actor, style: Style, limits: Limits) -> Iterator[str]:
