@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
@@ -19,6 +20,7 @@ from stream.configuration import Configuration, load
 from stream.cores import usable_cores
 from stream.deliver.channels import make
 from stream.deliver.dispatcher import Dispatcher
+from stream.deliver.recent import Recent
 from stream.deliver.repeats import SHARE_THE_LEDGER, may_repeat
 from stream.detect.detector import Detector
 from stream.detect.links import Portal
@@ -34,6 +36,9 @@ from stream.metrics import Metrics
 from stream.pipeline import Pipeline
 from stream.reload import Reloader
 from stream.server import serving, watch_event_loop
+from stream.settings import Settings
+from stream.status.page import showing
+from stream.status.snapshot import Status
 
 log = structlog.get_logger()
 
@@ -85,6 +90,7 @@ async def _run(configuration: Configuration) -> None:
             serving(metrics, lambda: queue.last_success, host=settings.http_host, port=settings.http_port)
         )
         channels = make(configuration.instances, aws)
+        recent = Recent()
         if settings.ledger == "memory" and (repeating := [each.name for each in channels if may_repeat(type(each))]):
             log.warning("replicas may tell people one alert twice", channels=repeating, advice=SHARE_THE_LEDGER)
         longest_timeout_s = max((channel.settings.timeout for channel in channels), default=0.0)
@@ -101,8 +107,17 @@ async def _run(configuration: Configuration) -> None:
                 max_pending_alerts=settings.max_pending_alerts,
                 max_event_age_s=settings.max_event_age,
                 account=accounts.get,
+                recent=recent,
             )
         )
+        status = Status(
+            metrics.registry,
+            recent,
+            buckets=settings.buckets,
+            channels=lambda: dispatcher.channels,
+            unix_time=time.time,
+        )
+        status_port = await _show(parts, status, settings)
         with _aws_configured():
             objects = await parts.enter_async_context(Objects(aws))
             await parts.enter_async_context(queue)
@@ -129,6 +144,7 @@ async def _run(configuration: Configuration) -> None:
             accounts=len(accounts),
             http_host=host,
             http_port=port,
+            status_port=status_port,
         )
         in_force.tell()
         reloader = Reloader(in_force.parts(pipeline, dispatcher), metrics)
@@ -159,6 +175,22 @@ async def _work(
         await queue.run(pipeline.process, room=dispatcher.room)
         for task in beside:
             task.cancel()
+
+
+async def _show(parts: AsyncExitStack, status: Status, settings: Settings) -> int | None:
+    """Serve the page for people, if it is wanted; the port.
+
+    A second process on one machine does without it, unless it was told which port to take.
+    """
+    if settings.status_port is None:
+        return None
+    try:
+        return await parts.enter_async_context(showing(status.snapshot, port=settings.status_port))
+    except ConfigError as error:
+        if "status_port" in settings.model_fields_set:
+            raise
+        log.warning("no status page", reason="port_in_use", cause=str(error))
+        return None
 
 
 @contextmanager

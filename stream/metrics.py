@@ -128,6 +128,9 @@ class Metrics:
 
         # Log files and records
         self.log_files = counter("log_files_total", "Log files announced, by what became of them.", "outcome", "reason")
+        self.last_log_file = gauge(
+            "last_log_file_timestamp_seconds", "When a log file was last read to its end, in Unix time; 0: never."
+        )
         self.log_file_compressed_bytes = counter("log_file_compressed_bytes_total", "Bytes of log files read.")
         self.log_file_bytes = counter("log_file_bytes_total", "Bytes of JSON inflated from them.")
         self.log_file_duration = histogram(

@@ -195,6 +195,7 @@ class Pipeline:
             self._failed(error, ref, work)
         else:
             self._metrics.log_files.labels("read", "ok").inc()
+            self._metrics.last_log_file.set(self._unix_time())
         reading.context.ended()
         await self._look_around(records)
         for alert in self._judge(records, reading, work):

@@ -6,7 +6,7 @@ The machinery behind them is `stream.environment`. Every channel keeps its secti
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, ByteSize, Field
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
 
 from stream.environment import CommaSeparated, Section
 from stream.severity import SEVERITIES, Severity
@@ -48,6 +48,10 @@ def _ledger(value: str) -> str:
             "it should be `memory`, or `dynamodb://` and a table's name (3 to 255 of A-Z a-z 0-9 _ . -) or its ARN"
         )
     return value
+
+
+def _or_off(value: object) -> object:
+    return None if value == "off" else value
 
 
 def _portal_url(url: str | None) -> str | None:
@@ -250,6 +254,13 @@ class Settings(Section):
         ge=0,
         le=65_535,
         description="Port of /metrics, /healthz and /readyz; 0: any free one, which is logged.",
+    )
+    status_port: Annotated[int | None, BeforeValidator(_or_off)] = Field(
+        default=8081,
+        ge=0,
+        le=65_535,
+        description="Port of the page for people, on 127.0.0.1 alone: `kubectl port-forward POD 8081`, then a browser "
+        "on http://localhost:8081. 0: any free one, which is logged; `off`: no page.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Quietest level that is logged: debug, info, warning, error."

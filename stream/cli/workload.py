@@ -12,9 +12,11 @@ def run() -> int:
     """Watch the queue and send alerts, until SIGTERM or Ctrl-C.
 
     Needs TRAILSTREAM_QUEUE_URL, TRAILSTREAM_BUCKETS and a channel. A message is deleted from the queue only when
-    every channel has accepted every alert that came from it. /metrics, /healthz and /readyz are served on port
-    8080. On SIGTERM what is in hand is finished, the rest is given back to the queue; a second signal ends at
-    once.
+    every channel has accepted every alert that came from it. On SIGTERM what is in hand is finished, the rest is given
+    back to the queue; a second signal ends at once.
+
+    /metrics, /healthz and /readyz are served on port 8080; a page for people, which says what was read and told and
+    what is wrong, on port 8081 of this machine (or pod) alone.
 
     Example:
         export TRAILSTREAM_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/111122223333/trailstream

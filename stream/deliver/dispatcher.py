@@ -4,7 +4,7 @@ Every channel has an outbox of its own, so one that is out of order holds its ow
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Self
 
 import structlog
@@ -16,6 +16,7 @@ from stream.deliver.clock import Clock, SystemClock
 from stream.deliver.delivery import Outcome
 from stream.deliver.outages import Outages
 from stream.deliver.outbox import Outbox
+from stream.deliver.recent import ChannelState, Recent
 from stream.deliver.routes import Routes
 from stream.errors import TrailstreamError
 from stream.ledger import Ledger
@@ -58,6 +59,7 @@ class Dispatcher:
         max_pending_alerts: alerts in delivery at which `room` makes its callers wait.
         max_event_age_s: channels that people read are told of what happened earlier in digests; 0: as of the rest.
         account: what is known of an account by its id.
+        recent: is told of each alert and how its deliveries ended.
         clock: tells the time.
     """
 
@@ -71,6 +73,7 @@ class Dispatcher:
         max_pending_alerts: int,
         max_event_age_s: float = 0.0,
         account: Callable[[str], Account | None] = _unknown,
+        recent: Recent | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
@@ -83,6 +86,7 @@ class Dispatcher:
         }
         self.routes = routes
         self._account = account
+        self._recent = recent
         self._max_pending = max_pending_alerts
         self._metrics = metrics
         # Calls, not different alerts: the same one announced a thousand times is held a thousand times.
@@ -92,6 +96,12 @@ class Dispatcher:
         self._paused = False
         self._tasks = asyncio.TaskGroup()
         self._runners: list[asyncio.Task[None]] = []
+
+    @property
+    def channels(self) -> Iterator[ChannelState]:
+        """The channels as they are now."""
+        for name, outbox in self._outboxes.items():
+            yield ChannelState(name, *(outbox.last_failure or ()))
 
     @property
     def pending_alerts(self) -> int:
@@ -134,6 +144,8 @@ class Dispatcher:
             log.info("alert routed nowhere", alert_id=alert.id, severity=alert.severity)
             return
         self._arrive()
+        if self._recent is not None:
+            self._recent.found(alert, names)
         try:
             async with asyncio.TaskGroup() as tasks:
                 outcomes = {name: tasks.create_task(self._deliver_to(name, alert, received_at)) for name in names}
@@ -172,6 +184,8 @@ class Dispatcher:
             fallback = outbox.channel.settings.fallback
             if fallback is not None:
                 log.warning("falling back", alert_id=alert.id, channel=name, outcome=outcome, fallback=fallback)
+        if self._recent is not None:
+            self._recent.ended(alert.id, name, outcome, self._clock.now() - received_at)
         return outcome
 
     async def _tell_of_outage(self, notice: Alert, channel: str) -> None:

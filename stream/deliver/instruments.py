@@ -26,11 +26,15 @@ class Instruments:
         self._metrics = metrics
         self._clock = clock
         self._log = structlog.get_logger(channel=channel)
+        self.last_failure: tuple[str, float] | None = None
+        """The reason of the last answer that was no acceptance, and when it came in Unix time."""
 
     def answered(self, answer: Answer, seconds: float) -> None:
         """One request has been made, and took that long."""
         self._metrics.delivery_duration.labels(self._channel).observe(seconds)
         self._metrics.delivery_attempts.labels(self._channel, answer.outcome, answer.reason).inc()
+        if answer.outcome != "accepted":
+            self.last_failure = answer.reason, self._clock.unix()
 
     def stumbled(self, delivery: Delivery, error: Exception) -> None:
         """The channel's own code has failed; no message, for it may hold an address that is a secret."""

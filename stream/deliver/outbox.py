@@ -103,6 +103,11 @@ class Outbox:
             f"<Outbox {self.channel.name}: {len(self._pending)} pending, {self._in_flight} in flight, {self._breaker}>"
         )
 
+    @property
+    def last_failure(self) -> tuple[str, float] | None:
+        """The reason of the last answer that was no acceptance, and when it came in Unix time."""
+        return self._instruments.last_failure
+
     async def deliver(self, alert: Alert, received_at: float) -> Outcome:
         """Have an alert sent; return once its outcome is known.
 

@@ -198,6 +198,7 @@ def _progress(stage: _Stage, traffic: Traffic, files: int | None) -> Iterator[No
 def _show_addresses(stage: _Stage) -> None:
     environ = " ".join(f"{name}={stage.emulator.environ[name]}" for name in _SHOWN)
     for name, value in (
+        ("page", stage.workload.page),
         ("metrics", f"{stage.workload.address}/metrics"),
         ("queue", stage.wiring.queue_url),
         ("dead letters", stage.wiring.dead_letter_url),

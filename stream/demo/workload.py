@@ -48,6 +48,7 @@ class Workload:
 
     Attributes:
         address: `http://127.0.0.1:<port>` of its `/metrics`, `/healthz` and `/readyz`.
+        page: the address of its page for people.
         log: the file that it writes its log to.
         exit_code: once it has ended.
     """
@@ -56,14 +57,15 @@ class Workload:
         self, settings: Mapping[str, str], aws_environ: Mapping[str, str], folder: Path, *, stop_timeout_s: float = 10.0
     ) -> None:
         """Take settings without their prefix; `folder`, its own, gets the log and is its working directory."""
-        port = free_port()
+        port, page = free_port(), free_port()
         self.address = f"http://127.0.0.1:{port}"
+        self.page = f"http://localhost:{page}/"
         self.exit_code: int | None = None
         self.log = folder / "trailstream.log"
         self._folder = folder
         self._stop_timeout_s = stop_timeout_s
         inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(_LEFT_OUT)}
-        own = {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": str(port), **settings}
+        own = {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": str(port), "STATUS_PORT": str(page), **settings}
         self._environ = (
             child_environ(inherited) | dict(aws_environ) | {f"TRAILSTREAM_{name}": each for name, each in own.items()}
         )
