@@ -350,7 +350,7 @@ class Pipeline:
 
     async def _deliver(self, alert: Alert, work: _Work) -> None:
         try:
-            await self._dispatcher.deliver(alert, work.message.received_at)
+            await self._dispatcher.deliver(alert, work.message.received_at, quiet=work.message.quiet)
         except DeliveryFailed as error:
             work.faults.append("delivery")
             log.error("alert not delivered", alert_id=alert.id, message_id=work.message.id, cause=str(error))

@@ -9,6 +9,7 @@ import sys
 import click
 
 from stream.cli.channels import channels
+from stream.cli.queues import redrive, replay
 from stream.cli.routes import routes
 from stream.cli.rules import rules
 from stream.cli.scan import scan
@@ -45,7 +46,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, scan, check, rules, channels, routes, env, demo):
+for _command in (run, scan, check, rules, channels, routes, env, replay, redrive, demo):
     cli.add_command(_command)
 
 

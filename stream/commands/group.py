@@ -64,3 +64,8 @@ def since(_: click.Context, __: click.Parameter, value: str | None) -> float:
         return parse_since(value, datetime.now(UTC))
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def until(context: click.Context, parameter: click.Parameter, value: str | None) -> float:
+    """The same for an end: without one, never."""
+    return since(context, parameter, value) if value is not None else float("inf")

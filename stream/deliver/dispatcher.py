@@ -11,7 +11,7 @@ import structlog
 
 from stream.accounts.account import Account
 from stream.alert import Alert
-from stream.deliver.channel import Channel
+from stream.deliver.channel import Channel, PeopleChannel
 from stream.deliver.clock import Clock, SystemClock
 from stream.deliver.delivery import Outcome
 from stream.deliver.outages import Outages
@@ -128,12 +128,13 @@ class Dispatcher:
             for outbox in self._outboxes.values():
                 await outbox.channel.aclose()
 
-    async def deliver(self, alert: Alert, received_at: float) -> None:
+    async def deliver(self, alert: Alert, received_at: float, *, quiet: bool = False) -> None:
         """Return when every channel that the alert is routed to has accepted it, now or earlier.
 
         Args:
             alert: what to tell.
             received_at: when its message was received, on the scale of `time.monotonic()`.
+            quiet: it is of history: no people are told.
 
         Raises:
             DeliveryFailed: a channel has rejected it, or its deadline has passed. All the others have had their turn.
@@ -143,6 +144,8 @@ class Dispatcher:
             self._metrics.alerts_unrouted.inc()
             log.info("alert routed nowhere", alert_id=alert.id, severity=alert.severity)
             return
+        if quiet:
+            names = tuple(name for name in names if not isinstance(self._outboxes[name].channel, PeopleChannel))
         self._arrive()
         if self._recent is not None:
             self._recent.found(alert, names)

@@ -35,6 +35,7 @@ class Message:
         receive_count: how often SQS had handed it out by the time that work on it began.
         sent_at: Unix time, if SQS said.
         received_at: as `time.monotonic()` has it.
+        quiet: it is of history, and no people are to be told of what is found.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Message:
     receive_count: int
     sent_at: float | None
     received_at: float
+    quiet: bool = False
     give_back_slot: Callable[[], None] = field(default=_no_slot, repr=False, compare=False)
 
     def waiting(self) -> None:
@@ -160,7 +162,13 @@ class Hand:
         """Take a message into the hand."""
         now = time.monotonic()
         message = Message(
-            received.id, received.body, received.receive_count, received.sent_at, now, give_back_slot=give_back_slot
+            received.id,
+            received.body,
+            received.receive_count,
+            received.sent_at,
+            now,
+            quiet=received.quiet,
+            give_back_slot=give_back_slot,
         )
         held = Held(
             message,

@@ -13,6 +13,9 @@ from stream.intake.faults import FAILURES, Reason, SqsError, reason_of, sqs_erro
 BATCH: Final = 10
 """Entries that SQS takes in one request, and messages that it hands out in one answer."""
 
+REPLAY: Final = "trailstream.replay"
+"""Message attribute of what `trailstream replay` has put on the queue: `quiet` or `page`."""
+
 _ATTRIBUTES: Final = (
     "QueueArn",
     "VisibilityTimeout",
@@ -26,13 +29,19 @@ _ATTRIBUTES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message as ReceiveMessage hands it out; `sent_at` is Unix time."""
+    """A message as ReceiveMessage hands it out.
+
+    Attributes:
+        sent_at: Unix time.
+        quiet: it is of history, and no people are to be told of what is found.
+    """
 
     id: str
     handle: str
     body: str
     receive_count: int
     sent_at: float | None
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,7 @@ class Sqs:
             MaxNumberOfMessages=most,
             WaitTimeSeconds=wait_s,
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            MessageAttributeNames=[REPLAY],
             **parameters,
         )
         return [_received(raw) for raw in answer.get("Messages", ())]
@@ -188,6 +198,7 @@ def _received(raw: dict[str, Any]) -> Received:
         body=raw.get("Body", ""),
         receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
         sent_at=int(sent_ms) / 1000 if sent_ms else None,
+        quiet=raw.get("MessageAttributes", {}).get(REPLAY, {}).get("StringValue") == "quiet",
     )
 
 

@@ -26,7 +26,7 @@ def find_objects(url: str) -> Iterator[Found]:
         return
     any_key = False
     with asyncio.Runner() as runner:  # the caller is no coroutine: one step of the loop for each page
-        pages = _pages(bucket, prefix)
+        pages = list_pages(bucket, prefix)
         try:
             while page := runner.run(anext(pages, None)):
                 for entry in page:
@@ -52,11 +52,24 @@ def _judge(bucket: str, key: str, size_bytes: int) -> Iterator[Found]:
     yield Skipped(source.name) if is_other(key) else source
 
 
-async def _pages(bucket: str, prefix: str) -> AsyncGenerator[list[dict[str, Any]]]:
+async def list_pages(bucket: str, prefix: str, after: str = "") -> AsyncGenerator[list[dict[str, Any]]]:
+    """The objects whose keys begin with the prefix, in the order of their keys, a page of ListObjectsV2 at a time.
+
+    Args:
+        bucket: its name.
+        prefix: of the keys; empty: all.
+        after: the key after which to begin.
+
+    Raises:
+        ClientError, BotoCoreError, aiohttp.ClientError, OSError: they can't be listed.
+    """
     # Not obstore's listing: it rewrites keys that hold `//`.
     async with Aws(Metrics()).client("s3") as s3:
         pages = s3.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": _PAGE_KEYS}
+            Bucket=bucket,
+            Prefix=prefix,
+            PaginationConfig={"PageSize": _PAGE_KEYS},
+            **({"StartAfter": after} if after else {}),
         )
         async for page in pages:
             if contents := page.get("Contents"):

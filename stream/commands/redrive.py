@@ -1,0 +1,155 @@
+"""`trailstream redrive`: a look at the dead-letter queue, and what is in it back where it came from."""
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+import aiohttp
+import click
+import orjson
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.status import Status
+
+from stream import logs
+from stream.aws import Aws, queue_region
+from stream.configuration import load
+from stream.errors import TrailstreamError
+from stream.intake.objects import Objects
+from stream.intake.sqs import Sqs
+from stream.metrics import Metrics
+from stream.redrive.looking import READABLE, Kind, Look
+from stream.redrive.moving import Queues, move
+from stream.settings import Settings
+from stream.status.advice import advice_for
+from stream.terminal import inert
+
+_ERRORS: Final = (ClientError, BotoCoreError, aiohttp.ClientError, OSError)
+_SHOWN: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says.
+
+    Attributes:
+        samples: messages to look at.
+        rate: messages a second to move, at most; 0: no limit.
+        yes: move without asking.
+        look_only: don't move, nor ask.
+    """
+
+    samples: int
+    rate: float
+    yes: bool
+    look_only: bool
+    format: Literal["text", "json"]
+
+
+def redrive(options: Options) -> int:
+    """Look, and move if that is wanted.
+
+    Returns:
+        the exit code: 0 the queue was empty, or its messages are back; 1 they are still there.
+
+    Raises:
+        ConfigError: the environment can't be used.
+        TrailstreamError: a queue can't be used.
+    """
+    settings = load(need_queue=True, need_channel=False).settings
+    logs.configure("error", "console")
+    try:
+        return asyncio.run(_redrive(options, settings))
+    except _ERRORS as error:
+        raise TrailstreamError(f"SQS answers {_code(error)}; `trailstream check` looks at the queues") from None
+
+
+async def _redrive(options: Options, settings: Settings) -> int:
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    aws = Aws(Metrics())
+    source_url = settings.queue_url or ""
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(aws.client("sqs", region=queue_region(source_url)))
+        queues = await _queues(client, source_url)
+        waiting = await _waiting(client, queues.dead_letter_url)
+        objects = await stack.enter_async_context(Objects(aws))
+        with _status(console, "looking at the dead-letter queue …") as status:
+            kinds = await Look(objects, settings).at(
+                client,
+                queues.dead_letter_url,
+                options.samples,
+                lambda seen: status.update(f"{seen:,} of about {waiting:,} messages looked at"),
+            )
+        looked = sum(kind.count for kind in kinds.values())
+        waiting = max(waiting, looked)
+        _show(kinds, waiting, looked, options)
+        if not waiting:
+            return 0
+        if options.look_only or not (options.yes or _asked(waiting)):
+            return 1
+        with _status(console, "moving …") as status:
+            moved = await move(
+                client,
+                queues,
+                most=waiting,
+                rate=options.rate,
+                moved=lambda count: status.update(f"{count:,} of about {waiting:,} messages moved"),
+            )
+        sys.stderr.write(f"{moved:,} messages are back on {inert(source_url)}\n")
+        return 0
+
+
+def _status(console: Console, text: str) -> Status:
+    """What is going on, on a terminal."""
+    return console.status(text)
+
+
+async def _queues(client: Any, source_url: str) -> Queues:
+    attributes = await Sqs(source_url, polls=client, client=client, request_s=30).attributes()
+    if attributes.dead_letter_arn is None:
+        raise TrailstreamError("the queue has no redrive policy, and so no dead-letter queue")
+    account, name = attributes.dead_letter_arn.split(":")[4:6]
+    url = (await client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account))["QueueUrl"]
+    return Queues(url, attributes.dead_letter_arn, source_url)
+
+
+async def _waiting(client: Any, url: str) -> int:
+    answer = await client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(answer.get("Attributes", {}).get("ApproximateNumberOfMessages", 0))
+
+
+def _show(kinds: dict[str, Kind], waiting: int, looked: int, options: Options) -> None:
+    if options.format == "json":
+        shown = {"messages": waiting, "looked_at": looked, "kinds": [asdict(kind) for kind in kinds.values()]}
+        click.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+        return
+    if not waiting:
+        click.echo("The dead-letter queue is empty.")
+        return
+    click.echo(f"About {waiting:,} messages in the dead-letter queue; {looked:,} were looked at:")
+    for kind in kinds.values():
+        click.echo(f"\n{kind.count:,} {_meaning(kind.reason)}")
+        for letter in kind.samples:
+            click.echo(f"    {inert(letter.id, 80)}  {inert(letter.about, _SHOWN)}")
+
+
+def _meaning(reason: str) -> str:
+    if reason == READABLE:
+        return "would be worked on now: what was wrong with them is over"
+    stage = "notification" if reason == "poison" else "log_file"
+    return f"would fail again: {reason.replace('_', ' ')}. {advice_for(stage, reason)}"
+
+
+def _asked(waiting: int) -> bool:
+    if not sys.stdin.isatty():
+        sys.stderr.write("trailstream: nothing is moved; --yes moves them all\n")
+        return False
+    return click.confirm(f"\nMove all of about {waiting:,} messages back to the queue?", err=True)
+
+
+def _code(error: BaseException) -> str:
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", ""))[:80]
+    return type(error).__name__

@@ -1,0 +1,1 @@
+"""The dead-letter queue: why messages are in it, and back with them."""
