@@ -31,6 +31,8 @@ COMMANDS = [
     "routes list",
     "routes test",
     "routes schema",
+    "replay",
+    "redrive",
     "demo",
 ]
 
