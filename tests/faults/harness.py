@@ -154,6 +154,7 @@ async def torment(
     rate: float = 5.0,
     replicas: int = 2,
     phase_s: float = 8.0,
+    shared: bool = True,
     say: Callable[[str], None] = lambda _: None,
 ) -> Books:
     """Plant alerts for so many seconds, while things fail and replicas are killed; then let all of it settle.
@@ -166,6 +167,7 @@ async def torment(
         rate: alerts planted a second.
         replicas: at once.
         phase_s: length of a phase.
+        shared: replicas share a ledger. What one that is killed has claimed is told 45 s later.
         say: is told what goes on.
     """
     rng = random.Random(seed)
@@ -190,7 +192,7 @@ async def torment(
             wiring,
             WEBHOOK_URL=receiver.url,
             WEBHOOK_TIMEOUT="2",
-            LEDGER=f"dynamodb://{_TABLE}",
+            LEDGER=f"dynamodb://{_TABLE}" if shared else "memory",
             RETRY_DELAY="0.1",
             SHUTDOWN_GRACE="3",
             STATUS_PORT="off",
