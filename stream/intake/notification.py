@@ -179,6 +179,8 @@ def _cloudtrail_sns(document: _Document, sns: _Sns) -> Notification | None:
     """CloudTrail's own message, with or without its SNS envelope; it names no region, version or size."""
     if "s3Bucket" not in document and "s3ObjectKey" not in document:
         return None
+    if "messageType" in document:  # AWS Config's, which tells of its own files alike, on Control Tower's topic
+        return None
     bucket = _bucket(document.get("s3Bucket"))
     keys = _member(document, "s3ObjectKey", list)
     if not keys:

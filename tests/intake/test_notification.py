@@ -133,6 +133,7 @@ def test_confirmations_of_subscriptions_need_nothing_done(kind: str) -> None:
     [
         json.dumps({"configurationItem": {}, "messageType": "ConfigurationItemChangeNotification"}),
         json.dumps({"detail-type": "Config Rules Compliance Change", "source": "aws.config", "detail": {}}),
+        json.dumps({"s3Bucket": "b", "s3ObjectKey": "k", "messageType": "ConfigurationHistoryDeliveryCompleted"}),
         "any text at all",
         "{broken",
         "",
