@@ -79,7 +79,9 @@ async def watch_event_loop(metrics: Metrics) -> None:
         seen, worst = worst, 0.0
         return seen
 
+    loop = asyncio.get_running_loop()
     metrics.event_loop_lag.set_function(worst_since_scrape)
+    metrics.event_loop_tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
     while True:
         due = time.perf_counter() + _LAG_PROBE_S
         await asyncio.sleep(_LAG_PROBE_S)
