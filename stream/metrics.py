@@ -74,6 +74,9 @@ ERRORS: Final = {
     "process": ("unexpected",),
     "context": ("timeout", "unexpected"),
     "geoip": ("unreadable", "damaged"),
+    "silence": ("ledger",),
+    "canary": ("forbidden", "connection", "other"),
+    "heartbeat": ("timeout", "connection", "tls", "redirect", "refused", "other"),
 }
 """For each stage, the reasons that `errors_total` counts."""
 
@@ -139,6 +142,33 @@ class Metrics:
         self.records = counter("records_total", "Records seen in log files and inline events.")
         self.records_matched = counter("records_matched_total", "Records that a rule matched.", "rule")
 
+        # The trail watched
+        self.sources_tracked = gauge(
+            "sources_tracked", "Regions of accounts whose log files were seen; NaN: another replica watches them."
+        )
+        self.sources_silent = gauge(
+            "sources_silent", "Those that have fallen silent; 1 if nothing at all arrives. NaN: as above."
+        )
+        self.oldest_source_age = gauge(
+            "oldest_source_age_seconds",
+            "Since the last log file of the source that has had none for longest and is not yet silent.",
+        )
+        self.source_age = gauge(
+            "source_age_seconds",
+            "Since the last log file of a source (TRAILSTREAM_SOURCE_METRICS).",
+            "account",
+            "region",
+        )
+        self.canary_calls = counter("canary_calls_total", "Calls made so as to come back in a log file.", "outcome")
+        self.canary_last_success = gauge(
+            "canary_last_success_timestamp_seconds",
+            "When the last call that has come back in a log file was made, in Unix time; 0: none has.",
+        )
+        self.canary_latency = histogram(
+            "canary_latency_seconds", "From a call until its record was read in a log file.", _MINUTES
+        )
+        self.heartbeats = counter("heartbeats_total", "Calls of HEARTBEAT_URL due, by what became of them.", "outcome")
+
         # Alerts and deliveries
         self.alerts = counter("alerts_total", "Alerts raised.", "rule", "severity")
         self.alerts_suppressed = counter(
@@ -182,6 +212,7 @@ class Metrics:
         self.event_loop_lag = gauge(
             "event_loop_lag_seconds", "Longest delay of the event loop since the scrape before."
         )
+        self.event_loop_tasks = gauge("event_loop_tasks", "Tasks of the event loop that are not done.")
         self.rules_loaded = gauge("rules_loaded", "Rules in force.", "pack")
         self._packs: set[str] = set()
         self.build_info = Info(f"{_PREFIX}_build", "The running version.", registry=registry)
@@ -206,6 +237,10 @@ class Metrics:
             self.log_files.labels("failed", reason)
         for stage in ("fetch", "decode", "detect"):
             self.log_file_duration.labels(stage)
+        for outcome in ("made", "returned", "overdue", "failed"):
+            self.canary_calls.labels(outcome)
+        for outcome in ("accepted", "failed", "withheld"):
+            self.heartbeats.labels(outcome)
         for stage, reasons in ERRORS.items():
             for reason in reasons:
                 self.errors.labels(stage, reason)

@@ -6,7 +6,6 @@ a megabyte an hour or more, or file descriptors, threads or tasks grow, or somet
 
 import argparse
 import asyncio
-import os
 import sys
 import tempfile
 import time
@@ -106,11 +105,15 @@ async def _sample(workload: Workload, minutes: float) -> Sample:
         minutes,
         seen.total("process_resident_memory_bytes") / 1e6,
         int(seen.total("process_open_fds")),
-        len(os.listdir(f"/proc/{pid}/task")),
+        _threads(pid),
         int(seen.total("event_loop_tasks")),
         int(seen.total("log_files_total", outcome="read")),
         int(seen.total("alerts_total")),
     )
+
+
+def _threads(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
 def slope(samples: Sequence[Sample], column: int) -> float:
