@@ -130,6 +130,7 @@ async def _run(configuration: Configuration) -> None:
             dispatcher=dispatcher,
             threads=threads,
             notes=ledger if isinstance(ledger, DynamoLedger) else None,
+            account_name=accounts.name,
             look_around=partial(learning.learn_trails, aws) if learning.known().learns_trails else None,
         )
         log.info(

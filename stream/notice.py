@@ -6,7 +6,7 @@ the same thing tell it once.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -34,7 +34,15 @@ class Kind:
 
 KINDS: Final = {
     kind.id: kind
-    for kind in (Kind("trailstream-channel-outage", "A channel of Trailstream's is out of order", "high", (), ()),)
+    for kind in (
+        Kind("trailstream-channel-outage", "A channel of Trailstream's is out of order", "high", (), ()),
+        Kind("trailstream-log-file-past-limits", "A log file or a record is larger than may be read", "high"),
+        Kind("trailstream-log-file-missing", "A log file that was announced is not there", "high"),
+        Kind("trailstream-log-file-misplaced", "A log file holds records of another account", "high"),
+        Kind("trailstream-unreadable-record", "A record that can't be read may be a change", "high"),
+        Kind("trailstream-silence", "Log files that used to come no longer do", "high"),
+        Kind("trailstream-canary", "A call of Trailstream's own does not come back in a log file", "high"),
+    )
 }
 """Every kind there is, by its id."""
 
@@ -75,6 +83,10 @@ class Notice:
     resources: tuple[Resource, ...] = ()
     changes: tuple[Change, ...] = ()
     facts: Mapping[str, Any] | None = None
+
+    def with_facts(self, facts: Mapping[str, Any]) -> "Notice":
+        """The same with other facts."""
+        return replace(self, facts=facts)
 
     def alert(self) -> Alert:
         """The alert that tells it."""

@@ -27,11 +27,14 @@ from stream.detect.detection import Detection
 from stream.detect.detector import account_mismatch
 from stream.detect.impact import operation_of
 from stream.errors import LogFileError, PoisonMessage, TrailstreamError
+from stream.faults import Place, misplaced, unread, unreadable
+from stream.intake.keys import key_region
 from stream.intake.notification import Notification, ObjectRef, parse
 from stream.intake.objects import Objects
 from stream.intake.queue import Message
 from stream.ledger import Notes
 from stream.metrics import Metrics
+from stream.notice import PACK, Notice, is_notice
 from stream.settings import Settings
 
 log = structlog.get_logger()
@@ -65,6 +68,10 @@ class _Work:
     faults: list[str] = field(default_factory=list)
 
 
+def _nameless(_: str) -> str | None:
+    """Of no account a name is known."""
+
+
 class Pipeline:
     """What every message goes through.
 
@@ -72,6 +79,7 @@ class Pipeline:
         detection: what messages are held against that begin from now on; may be replaced at any time.
 
     Args:
+        account_name: the name of an account by its id, if it is known.
         look_around: brings what is known of the trails up to date; awaited before a change to one is judged.
     """
 
@@ -86,6 +94,7 @@ class Pipeline:
         threads: Executor,
         notes: Notes | None = None,
         look_around: Callable[[], Awaitable[None]] | None = None,
+        account_name: Callable[[str], str | None] = _nameless,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -96,6 +105,8 @@ class Pipeline:
         self._threads = threads
         self._unix_time = unix_time
         self._looking_around = look_around
+        self._account_name = account_name
+        self._tells_of_itself = PACK in settings.packs
         self._told_of_inline = False
         # Of what trails were like before; replicas share a ledger.
         self._memories = (Gaps(alone=settings.ledger == "memory", notes=notes), Selections(notes), TrailStates(notes))
@@ -193,6 +204,7 @@ class Pipeline:
         except LogFileError as error:
             records = decoder.take()
             self._failed(error, ref, work)
+            reading.error = error
         else:
             self._metrics.log_files.labels("read", "ok").inc()
             self._metrics.last_log_file.set(self._unix_time())
@@ -201,6 +213,24 @@ class Pipeline:
         for alert in self._judge(records, reading, work):
             yield await self._in_context(alert, records, reading, work)
         self._measure(reading, work.message)
+        if self._tells_of_itself:
+            for notice in self._notices(reading, ref, work.message):
+                yield notice.alert()
+
+    def _notices(self, reading: "_Reading", ref: ObjectRef, message: Message) -> Iterator[Notice]:
+        """What is to be told of the file itself."""
+        decoder, now = reading.decoder, self._unix_time()
+        if reading.error is None and not reading.misplaced and not decoder.unreadable:
+            return
+        place = Place(reading.log_file, ref.account_id, self._account_name(ref.account_id), key_region(ref.key), now)
+        if reading.error is not None:
+            announced_s = None if message.sent_at is None else now - message.sent_at
+            notice = unread(reading.error, place, announced_s=announced_s)
+            if notice is not None:
+                yield notice
+        if reading.misplaced:
+            yield misplaced(place)
+        yield from unreadable(decoder.unreadable_first, decoder.unreadable, place)
 
     async def _decode(self, reading: "_Reading", chunk: bytes) -> AsyncGenerator[list[Record]]:
         """Decode a chunk: on the event loop while the file is small, in a thread from then on."""
@@ -269,7 +299,8 @@ class Pipeline:
                 yield alert
 
     def _tell(self, alert: Alert, message: Message) -> None:
-        self._metrics.records_matched.labels(alert.rule.id).inc()
+        if not is_notice(alert):
+            self._metrics.records_matched.labels(alert.rule.id).inc()
         self._metrics.alerts.labels(alert.rule.id, alert.severity).inc()
         log_file = alert.log_file
         log.info(
@@ -313,7 +344,8 @@ class Pipeline:
         for stage, seconds in (("fetch", spent_s), ("decode", reading.decode_s), ("detect", reading.detect_s)):
             metrics.log_file_duration.labels(stage).observe(seconds)
         where = {"bucket": reading.log_file.bucket, "key": reading.log_file.key, "message_id": message.id}
-        if reading.misplaced or account_mismatch(decoder.first_record(), reading.log_file):
+        reading.misplaced = reading.misplaced or account_mismatch(decoder.first_record(), reading.log_file)
+        if reading.misplaced:
             self._count("record", "account_mismatch")
             log.warning("records are of another account than their key says", reason="account_mismatch", **where)
         for reason, records in (("unreadable", decoder.unreadable), ("not_an_object", decoder.not_objects)):
@@ -369,6 +401,7 @@ class _Reading:
     decoder: LogDecoder
     context: LogFileContext
     misplaced: bool = False
+    error: LogFileError | None = None
     began: float = field(default_factory=time.perf_counter)
     decode_s: float = 0.0
     detect_s: float = 0.0

@@ -4,6 +4,7 @@ No I/O and no asyncio: whoever has the bytes feeds them. Every record that can m
 spelling; what the prefilter proves harmless is never parsed.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +22,9 @@ _HELD_BYTES: Final = 4 * 1024 * 1024
 # Records are held until the file ends, since a second `Records` array would replace them; but not more than this of
 # their JSON, so that a giant full of matches costs no more memory than one without.
 
+_MOST_UNREADABLE: Final = 20
+_EXCERPT_BYTES: Final = 1000
+
 _SLOW_STEPS: Final = 100  # elements read one by one, about a millisecond, after which the caller may do something else
 
 
@@ -31,6 +35,19 @@ class Record:
     data: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that could match and that no parser takes.
+
+    Attributes:
+        excerpt: its first bytes.
+        digest: SHA-256 of all of them.
+    """
+
+    excerpt: bytes
+    digest: bytes
+
+
 class LogDecoder:
     """Decodes one log file.
 
@@ -38,12 +55,14 @@ class LogDecoder:
         records: top-level elements of `Records` seen so far.
         not_objects: those of them that are not JSON objects.
         unreadable: those that could match and that no parser takes; the file then fails with `unreadable_record`.
+        unreadable_first: the first few of them.
     """
 
     def __init__(self, prefilter: Prefilter, *, max_record_bytes: int, max_log_bytes: int) -> None:
         self.records = 0
         self.not_objects = 0
         self.unreadable = 0
+        self.unreadable_first: list[Unreadable] = []
         self._prefilter = prefilter
         self._max_log_bytes = max_log_bytes
         self._inflater = Inflater()
@@ -160,6 +179,7 @@ class LogDecoder:
         if self._given:
             raise LogFileError("bad_json", "a second Records array after records of the first were handed on")
         self._held.clear()
+        self.unreadable_first.clear()
         self._first = None
         self.records = self.not_objects = self.unreadable = self._broken = self._held_bytes = 0
 
@@ -168,6 +188,9 @@ class LogDecoder:
             data = parse(text)
         except ValueError:
             self.unreadable += 1
+            if len(self.unreadable_first) < _MOST_UNREADABLE:
+                digest = hashlib.sha256(text).digest()
+                self.unreadable_first.append(Unreadable(text[:_EXCERPT_BYTES], digest))
             return
         if not isinstance(data, dict):
             self.not_objects += 1

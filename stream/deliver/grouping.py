@@ -11,6 +11,7 @@ from typing import Final
 
 from stream.alert import Alert
 from stream.deliver.trail import trail_arn
+from stream.notice import is_notice
 
 FEW: Final = 5
 """So many of a kind go by themselves."""
@@ -95,6 +96,8 @@ def kind_of(alert: Alert) -> Hashable:
     who changes a thousand trails is one story. The sessions of a role count as one, since their names are free, and so
     do all whom another account has and who are refused: it has as many of them as it likes.
     """
+    if is_notice(alert):
+        return (alert.rule.id, alert.severity)  # the key of a file may name any account
     trail = trail_arn(alert) if alert.severity == "critical" else None
     event = alert.event
     return (

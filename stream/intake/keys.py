@@ -14,7 +14,7 @@ _ACCOUNT: Final = r"AWSLogs/(?:o-[a-z0-9]+/)?([0-9]{12})/"
 _LOG_FILE: Final = re.compile(
     r"(?:\A|/)"
     + _ACCOUNT
-    + r"(?:CloudTrail|CloudTrail-NetworkActivity)/[a-z0-9-]+/[0-9]{4}/[0-9]{2}/[0-9]{2}/[^/]+\.json(?:\.gz)?\Z"
+    + r"(?:CloudTrail|CloudTrail-NetworkActivity)/([a-z0-9-]+)/[0-9]{4}/[0-9]{2}/[0-9]{2}/[^/]+\.json(?:\.gz)?\Z"
 )
 _SERVICE: Final = re.compile(r"\A(?:.*/)?" + _ACCOUNT + r"([^/]+)/", re.DOTALL)  # greedy: the last one in the key
 
@@ -31,6 +31,12 @@ def log_file_account(key: str) -> str | None:
     """The account, 12 digits, whose log file this (decoded) key names; `None` if it names no log file."""
     found = _LOG_FILE.search(key)
     return found[1] if found else None
+
+
+def key_region(key: str) -> str | None:
+    """The region that a log file's (decoded) key names; `None` if it names no log file."""
+    found = _LOG_FILE.search(key)
+    return found[2] if found else None
 
 
 def skip_reason(key: str) -> SkipReason:
