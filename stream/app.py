@@ -19,7 +19,9 @@ from stream.aws import Aws
 from stream.configuration import Configuration, load
 from stream.cores import usable_cores
 from stream.deliver.channels import make
+from stream.deliver.clock import SystemClock
 from stream.deliver.dispatcher import Dispatcher
+from stream.deliver.notices import tell
 from stream.deliver.recent import Recent
 from stream.deliver.repeats import SHARE_THE_LEDGER, may_repeat
 from stream.detect.detector import Detector
@@ -29,14 +31,17 @@ from stream.in_force import InForce
 from stream.intake.objects import Objects
 from stream.intake.queue import Queue
 from stream.learning import Learning
-from stream.ledger import open_ledger
+from stream.ledger import Ledger, open_ledger
 from stream.ledger.dynamodb import DynamoLedger
 from stream.location import Locations
 from stream.metrics import Metrics
+from stream.notice import PACK
 from stream.pipeline import Pipeline
 from stream.reload import Reloader
 from stream.server import serving, watch_event_loop
 from stream.settings import Settings
+from stream.sources.hearing import Hearing
+from stream.sources.watch import Watch
 from stream.status.page import showing
 from stream.status.snapshot import Status
 
@@ -110,11 +115,14 @@ async def _run(configuration: Configuration) -> None:
                 recent=recent,
             )
         )
+        hearing = Hearing(lambda: queue.last_receive)
+        watch = _watch(hearing, settings, metrics, dispatcher, ledger, accounts)
         status = Status(
             metrics.registry,
             recent,
             buckets=settings.buckets,
             channels=lambda: dispatcher.channels,
+            quiet=watch.quiet if watch else tuple,
             unix_time=time.time,
         )
         status_port = await _show(parts, status, settings)
@@ -131,6 +139,7 @@ async def _run(configuration: Configuration) -> None:
             threads=threads,
             notes=ledger if isinstance(ledger, DynamoLedger) else None,
             account_name=accounts.name,
+            hearing=hearing if watch else None,
             look_around=partial(learning.learn_trails, aws) if learning.known().learns_trails else None,
         )
         log.info(
@@ -150,7 +159,7 @@ async def _run(configuration: Configuration) -> None:
         in_force.tell()
         reloader = Reloader(in_force.parts(pipeline, dispatcher), metrics)
         with _stopping_on_signals(queue, dispatcher), _reloading_on_sighup(reloader):
-            await _work(queue, pipeline, dispatcher, metrics, accounts, aws, reloader, learning)
+            await _work(queue, pipeline, dispatcher, metrics, accounts, aws, reloader, learning, watch)
     log.info("stopped")
 
 
@@ -163,19 +172,45 @@ async def _work(
     aws: Aws,
     reloader: Reloader,
     learning: Learning,
+    watch: Watch | None,
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
-        beside = (
+        beside = [
             tasks.create_task(watch_event_loop(metrics)),
             tasks.create_task(accounts.keep_fresh(aws, metrics)),
             tasks.create_task(reloader.run()),
             tasks.create_task(learning.learn_role(aws)),
             tasks.create_task(learning.keep_trails(aws)),
-        )
+        ]
+        if watch is not None:
+            beside.append(tasks.create_task(watch.run()))
         await accounts.wait(_NAMES_S)
         await queue.run(pipeline.process, room=dispatcher.room)
         for task in beside:
             task.cancel()
+
+
+def _watch(
+    hearing: Hearing,
+    settings: Settings,
+    metrics: Metrics,
+    dispatcher: Dispatcher,
+    ledger: Ledger,
+    accounts: AccountBook,
+) -> Watch | None:
+    """The watch for silence, if it is wanted."""
+    shared = isinstance(ledger, DynamoLedger)
+    if PACK not in settings.packs or not (shared if settings.silence is None else settings.silence):
+        return None
+    return Watch(
+        hearing,
+        lambda notice: tell(notice, dispatcher, metrics),
+        metrics,
+        clock=SystemClock(),
+        notes=ledger if isinstance(ledger, DynamoLedger) else None,
+        account_name=accounts.name,
+        by_source=settings.source_metrics,
+    )
 
 
 async def _show(parts: AsyncExitStack, status: Status, settings: Settings) -> int | None:

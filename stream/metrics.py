@@ -74,9 +74,6 @@ ERRORS: Final = {
     "process": ("unexpected",),
     "context": ("timeout", "unexpected"),
     "geoip": ("unreadable", "damaged"),
-    "silence": ("ledger",),
-    "canary": ("forbidden", "connection", "other"),
-    "heartbeat": ("timeout", "connection", "tls", "redirect", "refused", "other"),
 }
 """For each stage, the reasons that `errors_total` counts."""
 
@@ -159,15 +156,6 @@ class Metrics:
             "account",
             "region",
         )
-        self.canary_calls = counter("canary_calls_total", "Calls made so as to come back in a log file.", "outcome")
-        self.canary_last_success = gauge(
-            "canary_last_success_timestamp_seconds",
-            "When the last call that has come back in a log file was made, in Unix time; 0: none has.",
-        )
-        self.canary_latency = histogram(
-            "canary_latency_seconds", "From a call until its record was read in a log file.", _MINUTES
-        )
-        self.heartbeats = counter("heartbeats_total", "Calls of HEARTBEAT_URL due, by what became of them.", "outcome")
 
         # Alerts and deliveries
         self.alerts = counter("alerts_total", "Alerts raised.", "rule", "severity")
@@ -237,10 +225,6 @@ class Metrics:
             self.log_files.labels("failed", reason)
         for stage in ("fetch", "decode", "detect"):
             self.log_file_duration.labels(stage)
-        for outcome in ("made", "returned", "overdue", "failed"):
-            self.canary_calls.labels(outcome)
-        for outcome in ("accepted", "failed", "withheld"):
-            self.heartbeats.labels(outcome)
         for stage, reasons in ERRORS.items():
             for reason in reasons:
                 self.errors.labels(stage, reason)

@@ -41,7 +41,6 @@ KINDS: Final = {
         Kind("trailstream-log-file-misplaced", "A log file holds records of another account", "high"),
         Kind("trailstream-unreadable-record", "A record that can't be read may be a change", "high"),
         Kind("trailstream-silence", "Log files that used to come no longer do", "high"),
-        Kind("trailstream-canary", "A call of Trailstream's own does not come back in a log file", "high"),
     )
 }
 """Every kind there is, by its id."""

@@ -36,6 +36,7 @@ from stream.ledger import Notes
 from stream.metrics import Metrics
 from stream.notice import PACK, Notice, is_notice
 from stream.settings import Settings
+from stream.sources.hearing import Hearing
 
 log = structlog.get_logger()
 
@@ -80,6 +81,7 @@ class Pipeline:
 
     Args:
         account_name: the name of an account by its id, if it is known.
+        hearing: is told of every log file that was announced.
         look_around: brings what is known of the trails up to date; awaited before a change to one is judged.
     """
 
@@ -95,6 +97,7 @@ class Pipeline:
         notes: Notes | None = None,
         look_around: Callable[[], Awaitable[None]] | None = None,
         account_name: Callable[[str], str | None] = _nameless,
+        hearing: Hearing | None = None,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -106,6 +109,7 @@ class Pipeline:
         self._unix_time = unix_time
         self._looking_around = look_around
         self._account_name = account_name
+        self._hearing = hearing
         self._tells_of_itself = PACK in settings.packs
         self._told_of_inline = False
         # Of what trails were like before; replicas share a ledger.
@@ -119,6 +123,8 @@ class Pipeline:
             MessageFailed: a log file could not be read to its end, or an alert was rejected or expired. Everything
                 else in the message was done all the same.
         """
+        if self._hearing is not None:
+            self._hearing.received(message)
         work = _Work(message, self._open(message), self.detection)
         room = asyncio.Semaphore(_ALERTS_AT_ONCE)
         async with asyncio.TaskGroup() as deliveries:
@@ -205,9 +211,13 @@ class Pipeline:
             records = decoder.take()
             self._failed(error, ref, work)
             reading.error = error
+            if self._hearing is not None and error.reason != "foreign_bucket":
+                self._hearing.failed(ref)
         else:
             self._metrics.log_files.labels("read", "ok").inc()
             self._metrics.last_log_file.set(self._unix_time())
+            if self._hearing is not None:
+                self._hearing.read(ref)
         reading.context.ended()
         await self._look_around(records)
         for alert in self._judge(records, reading, work):

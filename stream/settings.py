@@ -246,6 +246,19 @@ class Settings(Section):
         description="Where it is remembered what was sent: `memory`, of this process alone, or `dynamodb://<table>`, "
         "which all replicas share (partition key `id`, String; TTL attribute `expires_at`). The table's ARN does too.",
     )
+    silence: bool | None = Field(
+        default=None,
+        description="Alert when log files that used to come from an account and region no longer do, or none at all; "
+        "how often they come is learnt, for a week at first. Unset: if `TRAILSTREAM_LEDGER` is a table. Without one, "
+        "true is right for a single replica only, since each of several hears a part.",
+    )
+    source_metrics: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="How many sources (account and region) may have a metric of their own, "
+        "`trailstream_source_age_seconds`; 0: none.",
+    )
     http_host: str = Field(
         default="", description="Address that /metrics, /healthz and /readyz listen on; empty: every one."
     )

@@ -31,6 +31,18 @@ def check_memory(instances: Iterable[Instance]) -> Outcome | None:
     )
 
 
+def check_silence(settings: Settings) -> Outcome | None:
+    """Say that silence is told by one process alone, if it is to be without a shared ledger."""
+    if not settings.silence or settings.ledger != "memory":
+        return None
+    return Outcome(
+        "silence",
+        "warn",
+        "watched by each process alone, of which each of several hears a part",
+        "Run one replica, or set TRAILSTREAM_LEDGER=dynamodb://<table>, by which replicas put together what they hear.",
+    )
+
+
 async def check_table(aws: Aws, settings: Settings) -> AsyncIterator[Outcome]:
     """Look at the table that `TRAILSTREAM_LEDGER` names, and try what `run` will do."""
     address = Address.of(settings.ledger, aws.region)

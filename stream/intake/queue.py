@@ -88,6 +88,11 @@ class Queue:
         """When SQS last answered any request well, as `time.monotonic()` has it."""
         return self._sqs.last_success if self._sqs else -math.inf
 
+    @property
+    def last_receive(self) -> float:
+        """When SQS last answered a request for messages well, as `time.monotonic()` has it."""
+        return self._sqs.last_receive if self._sqs else -math.inf
+
     def stop(self) -> None:
         """Receive no more, and let `run` come to its end."""
         self._stopping.set()

@@ -69,11 +69,12 @@ class Sqs:
 
     Attributes:
         last_success: monotonic time of the last request of any kind that SQS answered well.
+        last_receive: of the last one for messages.
     """
 
     def __init__(self, url: str, *, polls: Any, client: Any, request_s: float) -> None:
         self.url = url
-        self.last_success = float("-inf")
+        self.last_success = self.last_receive = float("-inf")
         self._polls = polls
         self._client = client
         self._request_s = request_s
@@ -94,6 +95,7 @@ class Sqs:
             MessageAttributeNames=[REPLAY],
             **parameters,
         )
+        self.last_receive = time.monotonic()
         return [_received(raw) for raw in answer.get("Messages", ())]
 
     async def delete(self, handles: Sequence[str]) -> list[Reason | None]:
