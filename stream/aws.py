@@ -4,21 +4,22 @@ IRSA, Pod Identity, profiles, assumed roles, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_U
 rest mean here what they mean to every AWS tool.
 """
 
+import os
 import re
+import ssl
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
+import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import NoCredentialsError
 
 from stream import __version__
 from stream.metrics import Metrics
-
-if TYPE_CHECKING:
-    from obstore.store import S3Credential
+from stream.signing import Credentials
 
 # Today's addresses, dual-stack ones, and those of before 2012, all of which SQS still serves:
 # https://docs.aws.amazon.com/general/latest/gr/sqs-service.html
@@ -26,6 +27,8 @@ _QUEUE_HOST: Final = re.compile(
     r"(?:sqs(?:-fips)?\.(?P<new>[a-z0-9-]+)|(?P<old>[a-z0-9-]+)\.queue)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)"
 )
 _CONNECT_TIMEOUT_S: Final = 5
+_KEEP_ALIVE_S: Final = 20.0
+_READ_BYTES: Final = 256 * 1024
 _READ_TIMEOUT_S: Final = 30  # above SQS's longest long poll of 20 s
 
 
@@ -65,23 +68,38 @@ class Aws:
         """Count a request that was made by other means than a client of this session."""
         self._metrics.aws_requests.labels(service, operation, code).inc()
 
-    async def s3_credentials(self) -> "S3Credential":
-        """The session's credentials for obstore, which asks again when they are about to expire.
+    async def credentials(self) -> Credentials:
+        """The session's credentials as they are now; botocore renews those that are about to expire.
 
         Raises:
             NoCredentialsError: the chain has none.
+            BotoCoreError: they can't be had now.
         """
         credentials = await self.session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
         frozen = await credentials.get_frozen_credentials()
-        return {
-            "access_key_id": frozen.access_key,
-            "secret_access_key": frozen.secret_key,
-            "token": frozen.token,
-            # botocore renews credentials that have less than ten minutes left before it gives them out.
-            "expires_at": datetime.now(UTC) + timedelta(minutes=10),
-        }
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+    def http(self, *, stall_s: float) -> aiohttp.ClientSession:
+        """A pool of connections for requests that are signed here; to be entered with `async with`.
+
+        `AWS_CA_BUNDLE` means what it means to botocore. A proxy is each request's own business: see `proxy_for`.
+
+        Args:
+            stall_s: for so long a connection may say nothing in the middle of an answer.
+        """
+        authorities = os.environ.get("AWS_CA_BUNDLE")
+        context = ssl.create_default_context(cafile=authorities) if authorities else True
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=_KEEP_ALIVE_S),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S, sock_read=stall_s),
+            auto_decompress=False,  # log files say that they are encoded, and are to be had as they lie there
+            skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
+            headers={"User-Agent": f"trailstream/{__version__}"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=_READ_BYTES,
+        )
 
     async def regions(self, service: str) -> frozenset[str]:
         """Every region, of all partitions, in which botocore knows this service."""
@@ -95,6 +113,17 @@ class Aws:
         """The region of the environment or profile, or us-east-1."""
         region: str | None = self.session.get_config_variable("region")
         return region or "us-east-1"
+
+
+def proxy_for(origin: str) -> str | None:
+    """The proxy that the environment wants for this scheme and host (`HTTPS_PROXY`, `NO_PROXY`, …), as botocore does.
+
+    aiohttp would look it up for each request, and ask two threads for that.
+    """
+    address = urlsplit(origin)
+    if proxy_bypass(address.netloc):
+        return None
+    return getproxies().get(address.scheme)
 
 
 class _Counted(AbstractAsyncContextManager[Any]):

@@ -25,6 +25,7 @@ from tests.test_end_to_end import FOLDER, alerted, log_file, settings, stop_logg
 
 def refuse(wanted: Mapping[str, str], aws: Mapping[str, str | None]) -> str:
     """What `run` says when it refuses, with exit code 2."""
+    wanted = {"HTTP_PORT": "0", **wanted}
     environ: dict[str, Any] = {**aws, **{f"TRAILSTREAM_{name}": value for name, value in wanted.items()}}
     told = invoke("run", **environ)
     assert told.code == 2, told
@@ -51,7 +52,8 @@ def test_a_queue_that_is_not_there_is_refused(emulator: Emulator) -> None:
 
 @pytest.mark.parametrize("aws", [{"AWS_PROFILE": "nope"}, {"AWS_ENDPOINT_URL": "no-url"}])
 def test_awss_own_settings_that_can_not_be_used_are_named(aws: dict[str, str]) -> None:
-    told = refuse({"QUEUE_URL": "http://127.0.0.1:9/111122223333/q", "BUCKETS": "*", "STDOUT": "true"}, aws)
+    wanted = {"QUEUE_URL": "http://127.0.0.1:9/111122223333/q", "BUCKETS": "*", "STDOUT": "true"}
+    told = refuse(wanted, aws)
 
     assert "AWS_PROFILE" in told
     assert "AWS_ENDPOINT_URL" in told

@@ -94,7 +94,6 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
         "asyncio",
         "botocore",
         "hyperscan",
-        "obstore",
         "orjson",
         "prometheus_client",
         "pydantic",

@@ -21,6 +21,7 @@ from stream.intake.pace import Backoff, Pace
 from stream.intake.receiver import Process, Receiver, Room
 from stream.intake.settlement import Settlement
 from stream.intake.sqs import QueueAttributes, Sqs, queue_arn
+from stream.intake.wire import SqsWire
 from stream.metrics import Metrics
 from stream.settings import Settings
 
@@ -28,16 +29,16 @@ __all__ = ["Message", "Pace", "Process", "Queue", "Room"]
 
 log = structlog.get_logger()
 
-_SPARE_POLLS: Final = 2
-_CONNECTIONS: Final = 16  # deletes, returns and extensions: four requests of each at once; the rest is air
+LONGEST_POLL_S: Final = 20
+"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html"""
 _OPENING_TRIES: Final = 3
 
 
 class Queue:
     """Receives messages of one queue and settles them.
 
-    `async with` opens it; `run` works until a `stop` has been honoured. Of the polls and of everything else there is a
-    client each, so that long polls never keep a delete or an extension waiting for a connection.
+    `async with` opens it; `run` works until a `stop` has been honoured. The pool of connections has no limit, so that
+    long polls never keep a delete or an extension waiting for one.
 
     Raises:
         ConfigError: on opening: there is no such queue, it can't be used, or it has no redrive policy.
@@ -60,13 +61,10 @@ class Queue:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as clients:
             region = queue_region(self._url) or self._aws.region
-            polls = await clients.enter_async_context(
-                self._aws.client("sqs", region=region, connections=self._settings.receivers + _SPARE_POLLS, attempts=1)
-            )
-            client = await clients.enter_async_context(
-                self._aws.client("sqs", region=region, connections=_CONNECTIONS, attempts=1)
-            )
-            self._sqs = Sqs(self._url, polls=polls, client=client, request_s=self._pace.request_s)
+            client = await clients.enter_async_context(self._aws.client("sqs", region=region, attempts=1))
+            http = await clients.enter_async_context(self._aws.http(stall_s=LONGEST_POLL_S + self._pace.request_s))
+            wire = SqsWire(self._aws, http, endpoint=str(client.meta.endpoint_url), region=region)
+            self._sqs = Sqs(self._url, wire=wire, client=client, request_s=self._pace.request_s)
             attributes = await self._open(self._sqs, region)
             self._check(attributes)
             self._apply(attributes)

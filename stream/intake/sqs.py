@@ -67,15 +67,21 @@ class QueueAttributes:
 class Sqs:
     """The requests that intake makes of one queue.
 
+    Args:
+        url: of the queue.
+        wire: makes the busy requests: an aiobotocore client, or what has its methods (`SqsWire`).
+        client: an aiobotocore client, for the others.
+        request_s: for so long a request may take, besides a poll's own time.
+
     Attributes:
         last_success: monotonic time of the last request of any kind that SQS answered well.
         last_receive: of the last one for messages.
     """
 
-    def __init__(self, url: str, *, polls: Any, client: Any, request_s: float) -> None:
+    def __init__(self, url: str, *, wire: Any, client: Any, request_s: float) -> None:
         self.url = url
         self.last_success = self.last_receive = float("-inf")
-        self._polls = polls
+        self._wire = wire
         self._client = client
         self._request_s = request_s
 
@@ -87,7 +93,7 @@ class Sqs:
         """
         parameters: dict[str, Any] = {} if visibility_timeout_s is None else {"VisibilityTimeout": visibility_timeout_s}
         answer = await self._request(
-            self._polls.receive_message,
+            self._wire.receive_message,
             timeout_s=wait_s + self._request_s,
             MaxNumberOfMessages=most,
             WaitTimeSeconds=wait_s,
@@ -104,7 +110,7 @@ class Sqs:
         Raises:
             SqsError: the request failed as a whole.
         """
-        return await self._batch(self._client.delete_message_batch, [{"ReceiptHandle": handle} for handle in handles])
+        return await self._batch(self._wire.delete_message_batch, [{"ReceiptHandle": handle} for handle in handles])
 
     async def change_visibility(
         self, changes: Sequence[tuple[str, int]], *, timeout_s: float | None = None
@@ -115,7 +121,7 @@ class Sqs:
             SqsError: the request failed as a whole.
         """
         return await self._batch(
-            self._client.change_message_visibility_batch,
+            self._wire.change_message_visibility_batch,
             [{"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle, seconds in changes],
             timeout_s,
         )

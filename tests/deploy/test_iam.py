@@ -144,7 +144,7 @@ BREAKS: Final[Mapping[tuple[str, str], set[Step]]] = {
 @asynccontextmanager
 async def at_work(world: World) -> AsyncIterator[Hands]:
     async with world.aws.client("sqs", region=REGION, attempts=1) as client, Objects(world.aws) as objects:
-        yield Hands(world, client, Sqs(world.queue_url, polls=client, client=client, request_s=30), objects)
+        yield Hands(world, client, Sqs(world.queue_url, wire=client, client=client, request_s=30), objects)
 
 
 async def broken(hands: Hands, steps: Iterable[Step], *documents: Document) -> set[Step]:
