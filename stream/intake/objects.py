@@ -64,9 +64,12 @@ class Objects:
         self._regions: OrderedDict[str, str] = OrderedDict()
 
     async def __aenter__(self) -> Self:
-        self._http = await self._open_clients.enter_async_context(self._aws.http(stall_s=self._stall_s))
-        self._known_regions = await self._aws.regions("s3")
-        await self._client(self._aws.region)  # takes a tenth of a second of CPU: not while messages wait
+        async with AsyncExitStack() as opened:
+            self._open_clients = opened
+            self._http = await opened.enter_async_context(self._aws.http(stall_s=self._stall_s))
+            self._known_regions = await self._aws.regions("s3")
+            await self._client(self._aws.region)  # takes a tenth of a second of CPU: not while messages wait
+            self._open_clients = opened.pop_all()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
