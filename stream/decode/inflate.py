@@ -17,6 +17,8 @@ WINDOW_BYTES: Final = 256 * 1024
 """Size of a window: inside a core's second-level cache, large enough for calls to cost nothing beside work."""
 
 _SLICE_BYTES: Final = 64 * 1024
+_SMALL_BYTES: Final = 8 * 1024
+_SMALL_WINDOW_BYTES: Final = 64 * 1024
 # Bounds what is copied when a member ends: igzip hands back all that follows it, so a file of tiny members costs the
 # square of the slice, not of the chunk.
 
@@ -120,9 +122,11 @@ class Inflater:
                 self._kept, self._kept_bytes, self._member_json_bytes = [], 0, 0
             member = self._member
             self._keep(piece)
+            # Room for a whole window costs sixty page faults, which are half of a small file's time.
+            room = WINDOW_BYTES if len(piece) >= _SMALL_BYTES else _SMALL_WINDOW_BYTES
             while True:
                 try:
-                    window = member.decompress(piece, WINDOW_BYTES)
+                    window = member.decompress(piece, room)
                 except _IsalError as error:
                     yield from self._salvage()
                     # -6 is ISA-L's ISAL_INCORRECT_CHECKSUM (igzip_lib.h).

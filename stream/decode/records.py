@@ -15,6 +15,7 @@ import orjson
 
 from stream.decode.inflate import Inflater
 from stream.decode.scan import Prefilter
+from stream.decode.scout import LEAST_RECORD_BYTES, SHORTEST_BYTES, Scout
 from stream.decode.split import Batch, Splitter, is_json
 from stream.errors import LogFileError
 
@@ -24,6 +25,8 @@ _HELD_BYTES: Final = 4 * 1024 * 1024
 
 _MOST_UNREADABLE: Final = 20
 _EXCERPT_BYTES: Final = 1000
+
+_SCOUTED_BYTES: Final = 1024 * 1024  # of a file as it is stored, kept until it is known whether it needs splitting
 
 _SLOW_STEPS: Final = 100  # elements read one by one, about a millisecond, after which the caller may do something else
 
@@ -58,7 +61,9 @@ class LogDecoder:
         unreadable_first: the first few of them.
     """
 
-    def __init__(self, prefilter: Prefilter, *, max_record_bytes: int, max_log_bytes: int) -> None:
+    def __init__(
+        self, prefilter: Prefilter, *, max_record_bytes: int, max_log_bytes: int, scouting: bool = True
+    ) -> None:
         self.records = 0
         self.not_objects = 0
         self.unreadable = 0
@@ -67,6 +72,10 @@ class LogDecoder:
         self._max_log_bytes = max_log_bytes
         self._inflater = Inflater()
         self._splitter = Splitter(max_record_bytes)
+        able = scouting and prefilter.literals is not None and max_record_bytes >= LEAST_RECORD_BYTES
+        self._scout = Scout(prefilter, max_record_bytes=max_record_bytes) if able else None
+        self._scouted: list[bytes] = []
+        self._scouted_bytes = 0
         self._arrays = 0
         self._held: list[Record] = []
         self._held_bytes = 0
@@ -94,12 +103,43 @@ class LogDecoder:
             LogFileError: the file can't be read further; `take` still gives the records found before the fault.
         """
         windows = self._inflater.windows(chunk)
+        if self._scout is not None:
+            self._scouted.append(chunk)
+            self._scouted_bytes += len(chunk)
+            yield from self._look_over(self._scout, windows)
+            return
         while (window := self._inflated(windows)) is not None:
-            for slow, batch in enumerate(self._splitter.feed(window)):
-                self._look(batch)
-                if slow % _SLOW_STEPS == _SLOW_STEPS - 1 or not batch.elements:
-                    yield []
-            yield self.take() if self._held_bytes > _HELD_BYTES else []
+            yield from self._look_into(window)
+
+    def _look_over(self, scout: Scout, windows: Iterator[bytes]) -> Iterator[list[Record]]:
+        """See whether the file needs splitting at all; if it does, begin it anew and catch up."""
+        try:
+            while (window := next(windows, None)) is not None:
+                if not scout.begun and len(window) < SHORTEST_BYTES:
+                    break
+                if not scout.is_clean(window) or self.json_bytes > self._max_log_bytes:
+                    break
+                yield []
+            else:
+                if self._scouted_bytes <= _SCOUTED_BYTES:
+                    return
+        except LogFileError:
+            pass  # it comes again, after the records before it
+        yield from self._start_over()
+
+    def _start_over(self) -> Iterator[list[Record]]:
+        self._scout = None
+        chunks, self._scouted = self._scouted, []
+        self._inflater = Inflater()
+        for chunk in chunks:
+            yield from self.steps(chunk)
+
+    def _look_into(self, window: bytes) -> Iterator[list[Record]]:
+        for slow, batch in enumerate(self._splitter.feed(window)):
+            self._look(batch)
+            if slow % _SLOW_STEPS == _SLOW_STEPS - 1 or not batch.elements:
+                yield []
+        yield self.take() if self._held_bytes > _HELD_BYTES else []
 
     def feed(self, chunk: bytes) -> list[Record]:
         """Feed a chunk and do all its work; see `steps`."""
@@ -111,6 +151,11 @@ class LogDecoder:
         Raises:
             LogFileError: as `steps`; also when single records were unreadable. `take` gives the records.
         """
+        if self._scout is not None:
+            if self._is_harmless(self._scout):
+                return []
+            found = [record for records in self._start_over() for record in records]
+            self._held = found + self._held  # whatever comes, `take` gives them
         try:
             self._inflater.finish()
         except LogFileError:
@@ -123,6 +168,14 @@ class LogDecoder:
         if self._broken:
             raise LogFileError("bad_json", f"{self._broken} of {self.records} records are not JSON")
         return self.take()
+
+    def _is_harmless(self, scout: Scout) -> bool:
+        try:
+            self._inflater.finish()
+        except LogFileError:
+            return False
+        self.records, self._first = scout.records, scout.first
+        return scout.is_whole()
 
     def take(self) -> list[Record]:
         """The records found and not given out yet; this is how they are had after a fault."""

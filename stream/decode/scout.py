@@ -1,0 +1,94 @@
+"""Windows of a log file's JSON in; out, whether nothing in them can match a rule, so that nothing has to be split.
+
+A file that is large, looks like CloudTrail's at its beginning and its end, and holds no literal in between, is proven
+harmless by that alone: its records are counted by what stands between them, and not parsed. At the first doubt whoever
+drives this begins the file anew, the slow way.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+
+from stream.decode.scan import Prefilter
+
+SHORTEST_BYTES: Final = 256 * 1024
+"""A first window that is shorter is of a small file, which is split in no time."""
+
+LEAST_RECORD_BYTES: Final = 4 * SHORTEST_BYTES
+"""With a limit for records below this the slow way alone can tell which one passes it."""
+
+_HEAD: Final = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*(\{\s*"[^"\\]{1,64}")')
+_TAIL: Final = re.compile(rb"\}\s*\]\s*\}\s*\Z")
+_KEPT_BYTES: Final = 4096  # of the end: white space may follow the last bracket
+_ESCAPE: Final = 6  # \u0041
+_TRIED_BYTES: Final = 64 * 1024
+_ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Scout:
+    """Looks through one file.
+
+    Attributes:
+        records: that were seen, by the separators between them.
+        first: the text of the first one.
+    """
+
+    def __init__(self, prefilter: Prefilter, *, max_record_bytes: int) -> None:
+        longest = max((len(literal.text) for literal in prefilter.literals or ()), default=0)
+        self.records = 0
+        self.first = b""
+        self._search = prefilter.search
+        self._overlap = longest + 2 + _ESCAPE
+        self._longest_gap = max_record_bytes - 2 * SHORTEST_BYTES
+        self._separator = b""
+        self._end = b""
+        self._gap = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has seen a window."""
+        return bool(self._separator)
+
+    def is_clean(self, window: bytes) -> bool:
+        """Whether the file is proven harmless up to here."""
+        if not self._separator and not self._begin(window):
+            return False
+        # What is cut in two by the end of a window stands in neither of them.
+        if self._search(window) or self._search(self._end[-self._overlap :] + window[: self._overlap]):
+            return False
+        seam = self._end[-len(self._separator) + 1 :] + window[: len(self._separator) - 1]
+        count = window.count(self._separator) + seam.count(self._separator)
+        self.records += count
+        self._gap = 0 if count else self._gap + len(window)
+        self._end = window[-_KEPT_BYTES:]
+        return self._gap <= self._longest_gap  # or a record may be too large
+
+    def is_whole(self) -> bool:
+        """Whether what came last is the end of a log file."""
+        return self.begun and _TAIL.search(self._end) is not None
+
+    def _begin(self, window: bytes) -> bool:
+        """Learn how this file writes the end of a record and the beginning of the next; not every file shows that."""
+        head = _HEAD.match(window)
+        if head is None:
+            return False
+        between = re.compile(rb"\}\s*,\s*" + re.escape(head[1])).search(window, head.end())
+        if between is None:
+            return False
+        separator = between.group()
+        last = window.rfind(separator, head.end(), _TRIED_BYTES)
+        if last < 0 or not _counts(window[head.start(1) : last + 1], separator):
+            return False
+        self._separator = separator
+        self.first = window[head.start(1) : between.start() + 1]
+        self.records = 1
+        return True
+
+
+def _counts(records: bytes, separator: bytes) -> bool:
+    """Whether a parser sees as many records here as the separators say."""
+    try:
+        return len(_ELEMENTS.decode(b"[" + records + b"]")) == records.count(separator) + 1
+    except (msgspec.DecodeError, RecursionError):
+        return False
