@@ -115,16 +115,24 @@ class LogDecoder:
         """See whether the file needs splitting at all; if it does, begin it anew and catch up."""
         try:
             while (window := next(windows, None)) is not None:
-                if not scout.begun and len(window) < SHORTEST_BYTES:
+                if self.json_bytes > self._max_log_bytes:
                     break
-                if not scout.is_clean(window) or self.json_bytes > self._max_log_bytes:
+                if not scout.begun and len(window) < SHORTEST_BYTES:
+                    self._scout, self._scouted = None, []
+                    yield from self._look_into(window)
+                    while (another := self._inflated(windows)) is not None:
+                        yield from self._look_into(another)
+                    return
+                if not scout.is_clean(window):
                     break
                 yield []
             else:
                 if self._scouted_bytes <= _SCOUTED_BYTES:
                     return
         except LogFileError:
-            pass  # it comes again, after the records before it
+            if self._scout is None:
+                raise
+            # It comes again, after the records before it.
         yield from self._start_over()
 
     def _start_over(self) -> Iterator[list[Record]]:

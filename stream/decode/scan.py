@@ -36,6 +36,8 @@ class Prefilter:
 
     def __init__(self, literals: Iterable[Literal] | None) -> None:
         self.literals = None if literals is None else tuple(sorted(set(literals)))
+        self.longest = max((len(literal.text) for literal in self.literals or ()), default=0)
+        """Characters of the longest literal."""
         self.search: Search = _always if self.literals is None else _engine(self.literals)
         """Whether these bytes may hold a literal. They have to be whole records: nothing is remembered of the last."""
 

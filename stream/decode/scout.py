@@ -35,11 +35,10 @@ class Scout:
     """
 
     def __init__(self, prefilter: Prefilter, *, max_record_bytes: int) -> None:
-        longest = max((len(literal.text) for literal in prefilter.literals or ()), default=0)
         self.records = 0
         self.first = b""
         self._search = prefilter.search
-        self._overlap = longest + 2 + _ESCAPE
+        self._overlap = prefilter.longest + 2 + _ESCAPE
         self._longest_gap = max_record_bytes - 2 * SHORTEST_BYTES
         self._separator = b""
         self._end = b""
