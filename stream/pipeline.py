@@ -112,6 +112,9 @@ class Pipeline:
         self._hearing = hearing
         self._tells_of_itself = PACK in settings.packs
         self._told_of_inline = False
+        # Looking up a metric by its labels costs as much as counting.
+        self._read_well = metrics.log_files.labels("read", "ok")
+        self._stages = tuple(metrics.log_file_duration.labels(stage) for stage in ("fetch", "decode", "detect"))
         # Of what trails were like before; replicas share a ledger.
         self._memories = (Gaps(alone=settings.ledger == "memory", notes=notes), Selections(notes), TrailStates(notes))
 
@@ -214,7 +217,7 @@ class Pipeline:
             if self._hearing is not None and error.reason != "foreign_bucket":
                 self._hearing.failed(ref)
         else:
-            self._metrics.log_files.labels("read", "ok").inc()
+            self._read_well.inc()
             self._metrics.last_log_file.set(self._unix_time())
             if self._hearing is not None:
                 self._hearing.read(ref)
@@ -351,8 +354,8 @@ class Pipeline:
         metrics.log_file_bytes.inc(decoder.json_bytes)
         metrics.records.inc(decoder.records)
         spent_s = time.perf_counter() - reading.began - reading.decode_s - reading.detect_s
-        for stage, seconds in (("fetch", spent_s), ("decode", reading.decode_s), ("detect", reading.detect_s)):
-            metrics.log_file_duration.labels(stage).observe(seconds)
+        for stage, seconds in zip(self._stages, (spent_s, reading.decode_s, reading.detect_s), strict=True):
+            stage.observe(seconds)
         where = {"bucket": reading.log_file.bucket, "key": reading.log_file.key, "message_id": message.id}
         reading.misplaced = reading.misplaced or account_mismatch(decoder.first_record(), reading.log_file)
         if reading.misplaced:
