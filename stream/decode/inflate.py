@@ -31,6 +31,8 @@ _SALVAGE_STEP_BYTES: Final = 512
 _IsalError: Final[type[Exception]] = igzip_lib.IsalError  # type: ignore[assignment]
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_FLAGS_AT: Final = 3
+_HEADER_CHECKSUM, _EXTRA_FIELD, _FILE_NAME, _COMMENT = 2, 4, 8, 16
 _JSON_SPACE: Final = b" \t\r\n"
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -175,11 +177,34 @@ class Inflater:
             return b""
         if self._padded or not (piece.startswith(_GZIP_MAGIC) or piece == _GZIP_MAGIC[:1]):
             raise LogFileError("bad_gzip", f"bytes that are not gzip follow after {self.json_bytes} bytes of JSON")
-        if len(piece) == 1:
+        if len(piece) == 1 or _must_wait(piece):
             self._between_members = piece
             return b""
         self._members += 1
         return piece
+
+
+def _must_wait(member: bytes) -> bool:
+    """Whether it is too early to inflate a member: isal takes a header's checksum for wrong if it comes in pieces.
+
+    Who asks for such a checksum is rare: it is a flag of RFC 1952, 2.3.1.
+    """
+    if len(member) >= _SLICE_BYTES:  # no header is as long
+        return False
+    if len(member) <= _FLAGS_AT:
+        return True
+    flags, at = member[_FLAGS_AT], 10
+    if not flags & _HEADER_CHECKSUM:
+        return False
+    if flags & _EXTRA_FIELD:
+        at += 2 + int.from_bytes(member[at : at + 2], "little")
+    for flag in (_FILE_NAME, _COMMENT):
+        if flags & flag:
+            end = member.find(b"\0", at)
+            if end < 0:
+                return True
+            at = end + 1
+    return len(member) < at + 2
 
 
 def _until_fault(member: bytes) -> Iterator[bytes]:
