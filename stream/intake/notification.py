@@ -18,6 +18,8 @@ from stream.intake.keys import log_file_account, skip_reason
 _VALIDATION: Final = "CloudTrail validation message."  # what CloudTrail publishes when a topic is set up
 _CONFIRMATIONS: Final = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
 _MAX_ENVELOPES: Final = 2
+_MAX_OBJECTS: Final = 1000
+"""AWS announces one to a few; a forged message of 1 MiB could name thousands, and keep its worker busy for hours."""
 _MAX_KEY_BYTES: Final = 1024  # of UTF-8: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 # Wider than today's rules, since old buckets may be named after older ones; but it can't change a URL's meaning.
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
@@ -136,6 +138,7 @@ def _s3_event(document: _Document, sns: _Sns) -> Notification | None:
     entries = document["Records"]
     if not isinstance(entries, list) or not entries:
         raise PoisonMessage("an S3 event without entries")
+    _bounded(entries)
     announced = _Announced(sns.name("s3"), sns)
     for entry in entries:
         described = _member(entry, "s3", dict)
@@ -185,6 +188,7 @@ def _cloudtrail_sns(document: _Document, sns: _Sns) -> Notification | None:
     keys = _member(document, "s3ObjectKey", list)
     if not keys:
         raise PoisonMessage("CloudTrail's message without keys")
+    _bounded(keys)
     announced = _Announced("cloudtrail_sns", sns)
     for key in keys:
         announced.add(bucket, _key(key))
@@ -261,6 +265,11 @@ def _member(document: object, name: str, kind: type) -> Any:
     if not isinstance(value, kind):
         raise PoisonMessage(f"{name} is missing, or of the wrong type")
     return value
+
+
+def _bounded(announced: list[Any]) -> None:
+    if len(announced) > _MAX_OBJECTS:
+        raise PoisonMessage(f"more than {_MAX_OBJECTS:,} objects in one message")
 
 
 def _bucket(name: object) -> str:

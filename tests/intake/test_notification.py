@@ -183,6 +183,26 @@ def test_a_mixed_message_is_sorted_entry_by_entry() -> None:
     )
 
 
+# More than anybody announces
+
+
+@pytest.mark.parametrize(
+    "announcing",
+    [
+        lambda number: {"Records": [s3_entry()] * number},
+        lambda number: {"Records": [s3_entry(event="ObjectRemoved:Delete")] * number},
+        lambda number: {"s3Bucket": "trail-bucket", "s3ObjectKey": [KEY] * number},
+    ],
+    ids=["s3", "s3_skipped", "cloudtrail"],
+)
+@pytest.mark.parametrize("wrap", [in_sns, str])
+def test_a_message_of_more_than_a_thousand_objects_is_poison_before_any_is_read(announcing: Any, wrap: Any) -> None:
+    notification = parse(wrap(json.dumps(announcing(1000))))
+    assert len(notification.objects) + len(notification.skipped) == 1000
+    with pytest.raises(PoisonMessage, match=r"^more than 1,000 objects in one message$"):
+        parse(wrap(json.dumps(announcing(1001))))
+
+
 # Keys, versions, regions
 
 

@@ -123,10 +123,10 @@ def test_the_error_quotes_nothing_of_the_body() -> None:
 
 
 def test_a_body_of_a_megabyte_is_read_whole() -> None:
-    entries = [s3_entry(f"{FOLDER}{number}.json.gz") for number in range(2500)]
+    entries = [s3_entry(f"{FOLDER}{number}{'x' * 600}.json.gz") for number in range(1000)]
     body = s3_event(*entries)
     assert 900_000 < len(body) < 1_048_576
-    assert len(parse(body).objects) == 2500
+    assert len(parse(body).objects) == 1000
 
 
 # Whatever comes in
