@@ -5,7 +5,7 @@ the same thing tell it once.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -23,27 +23,73 @@ _COMPLIANCE: Final = ("APRA", "MAS", "NIST 800-53 AU-9")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A rule whose alerts are notices."""
+    """A rule whose alerts are notices.
+
+    Attributes:
+        description: when it alerts, in a sentence or two.
+        always: whether it is told without the pack too.
+    """
 
     id: str
     title: str
     level: Severity
+    description: str
     tags: tuple[str, ...] = _TAGS
     compliance: tuple[str, ...] = _COMPLIANCE
+    always: bool = False
 
 
 KINDS: Final = {
     kind.id: kind
     for kind in (
-        Kind("trailstream-channel-outage", "A channel of Trailstream's is out of order", "high", (), ()),
-        Kind("trailstream-log-file-past-limits", "A log file or a record is larger than may be read", "high"),
-        Kind("trailstream-log-file-missing", "A log file that was announced is not there", "high"),
-        Kind("trailstream-log-file-misplaced", "A log file holds records of another account", "high"),
-        Kind("trailstream-unreadable-record", "A record that can't be read may be a change", "high"),
-        Kind("trailstream-silence", "Log files that used to come no longer do", "high"),
+        Kind(
+            "trailstream-channel-outage",
+            "A channel of Trailstream's is out of order",
+            "high",
+            "A channel has accepted nothing for five minutes. The others tell of it, and again when it is back.",
+            (),
+            (),
+            always=True,
+        ),
+        Kind(
+            "trailstream-log-file-past-limits",
+            "A log file or a record is larger than may be read",
+            "high",
+            "MAX_LOG_BYTES or MAX_RECORD_BYTES is passed: somebody may be hiding a record behind padding.",
+        ),
+        Kind(
+            "trailstream-log-file-missing",
+            "A log file that was announced is not there",
+            "high",
+            "S3 has announced a log file, and five minutes later it can't be found: it was deleted unread.",
+        ),
+        Kind(
+            "trailstream-log-file-misplaced",
+            "A log file holds records of another account",
+            "high",
+            "The account of a file's key is not that of its records: CloudTrail does not write such a file.",
+        ),
+        Kind(
+            "trailstream-unreadable-record",
+            "A record that can't be read may be a change",
+            "high",
+            "No parser takes a record whose text holds words that a rule looks for. The records beside it are judged.",
+        ),
+        Kind(
+            "trailstream-silence",
+            "Log files that used to come no longer do",
+            "high",
+            "No log file of an account and region for three times the usual interval, half an hour at least; critical "
+            "where nothing at all comes.",
+        ),
     )
 }
 """Every kind there is, by its id."""
+
+
+def kinds_in_force(packs: Collection[str]) -> list[Kind]:
+    """The kinds that are told with these packs."""
+    return [kind for kind in KINDS.values() if kind.always or PACK in packs]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """`rules` and its commands."""
 
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -42,7 +42,7 @@ def rules(ctx: click.Context) -> int | None:
         0  listed
         2  a rule, a filter or the configuration can't be used
     """
-    listing = {"format_": "table", "suppressions": False, "refused": False}
+    listing = {"format_": "table", "suppressions": False, "refused": False, "notices": False}
     return ctx.invoke(rules_list, **listing) if ctx.invoked_subcommand is None else None
 
 
@@ -50,11 +50,12 @@ def rules(ctx: click.Context) -> int | None:
 @LIST_FORMAT
 @click.option("--suppressions", is_flag=True, help="Only what keeps alerts from being delivered.")
 @click.option("--refused", is_flag=True, help="Only the rules that are left out, and why.")
-def rules_list(*, format_: Any, suppressions: bool, refused: bool) -> int:
-    """List the rules in force, those that are left out, and what keeps alerts from being delivered.
+@click.option("--notices", is_flag=True, help="Only the alerts that come of no record: a silence, a missing file.")
+def rules_list(*, format_: Any, suppressions: bool, refused: bool, notices: bool) -> int:
+    """List the rules in force, what is left out, what keeps alerts from being delivered, and alerts of no record.
 
-    Rules that make every record be parsed are named as well. JSON is an array of rules, or with --suppressions or
-    --refused one of those.
+    Rules that make every record be parsed are named as well. JSON is an array of rules, or with --suppressions,
+    --refused or --notices one of those.
 
     Examples:
         trailstream rules list
@@ -67,9 +68,11 @@ def rules_list(*, format_: Any, suppressions: bool, refused: bool) -> int:
     """
     from stream.commands.rules import list_rules
 
-    if suppressions and refused:
-        raise click.UsageError("--suppressions and --refused are one or the other")
-    return list_rules(format_, only="suppressions" if suppressions else "refused" if refused else None)
+    asked = {"suppressions": suppressions, "refused": refused, "notices": notices}
+    only = [name for name, on in asked.items() if on]
+    if len(only) > 1:
+        raise click.UsageError("--suppressions, --refused and --notices: one of them")
+    return list_rules(format_, only=cast("Any", only[0]) if only else None)
 
 
 @rules.command("show")
@@ -77,7 +80,8 @@ def rules_list(*, format_: Any, suppressions: bool, refused: bool) -> int:
 def rules_show(*, rule: str) -> int:
     """Show a rule: how it stands, what it makes log files be searched for, its tests, and its source.
 
-    RULE is an id, a name, a title, a pack, or the path of a file, of which every rule is shown.
+    RULE is an id, a name, a title, a pack, or the path of a file, of which every rule is shown; or the id of an alert
+    that comes of no record.
 
     Examples:
         trailstream rules show ct-013

@@ -1,7 +1,7 @@
 """`trailstream rules show`: one rule, how it stands, what it looks for, its tests and its source."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +9,7 @@ import click
 import yaml
 from sigma.rule import SigmaYAMLLoader
 
-from stream import logs
+from stream import logs, notice
 from stream.commands.rule_files import RuleFile, built_in_files, files_at, rules_at
 from stream.configuration import load
 from stream.detect import placeholders
@@ -20,6 +20,7 @@ from stream.nearest import hint
 from stream.settings import Settings
 from stream.terminal import inert
 
+_LEFT_OUT: Final = " (not in force: TRAILSTREAM_PACKS leaves it out)"
 _DOCUMENT: Final = re.compile(r"^(?=---(?:\s|$))", re.MULTILINE)
 
 
@@ -34,6 +35,10 @@ def show_rule(wanted: str) -> int:
     """
     logs.configure("warning", "console")
     settings = load(need_queue=False, need_channel=False).settings
+    if kind := notice.KINDS.get(wanted.lower()):
+        for line in _notice_lines(kind, settings):
+            click.echo(line)
+        return 0
     found, rules = _found(wanted, settings)
     files = {file.source: file for file in found}
     for index, rule in enumerate(rules):
@@ -42,6 +47,28 @@ def show_rule(wanted: str) -> int:
         for line in _lines(rule, files[rule.source], settings):
             click.echo(line)
     return 0
+
+
+def _notice_lines(kind: notice.Kind, settings: Settings) -> Iterator[str]:
+    yield from _rows(
+        {
+            "title": kind.title,
+            "id": kind.id,
+            "level": kind.level,
+            "pack": notice.PACK + ("" if kind in notice.kinds_in_force(settings.packs) else _LEFT_OUT),
+            "looks for": "nothing in a record: Trailstream tells it of what it sees itself",
+            "tags": ", ".join(kind.tags),
+            "compliance": ", ".join(kind.compliance),
+        }
+    )
+    yield ""
+    yield kind.description
+
+
+def _rows(rows: Mapping[str, str]) -> Iterator[str]:
+    for name, value in rows.items():
+        if value:
+            yield f"{name:<10}  {inert(value)}"
 
 
 def _found(wanted: str, settings: Settings) -> tuple[list[RuleFile], Sequence[Rule]]:
@@ -95,16 +122,14 @@ def _lines(rule: Rule, file: RuleFile, settings: Settings) -> Iterator[str]:
         "id": info.id,
         "name": rule.name or "",
         "level": info.level,
-        "pack": rule.pack + ("" if in_force else " (not in force: TRAILSTREAM_PACKS leaves it out)"),
+        "pack": rule.pack + ("" if in_force else _LEFT_OUT),
         "source": rule.source,
         "looks for": _looked_for(rule),
         "tags": ", ".join(info.tags),
         "compliance": ", ".join(info.compliance),
         "tests": _tests(cases),
     }
-    for name, value in rows.items():
-        if value:
-            yield f"{name:<10}  {inert(value)}"
+    yield from _rows(rows)
     for reference in info.references:
         yield f"{'reference':<10}  {inert(reference)}"
     for case in cases:

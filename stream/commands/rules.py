@@ -2,15 +2,16 @@
 
 import sys
 import time
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
+from typing import Any, Literal
 
 import click
 import orjson
 from rich.console import Console
 from rich.table import Table
 
-from stream import logs
+from stream import logs, notice
 from stream.configuration import load
 from stream.detect.detection import rules_of, suppressions_of
 from stream.detect.rules import Refused, Rule
@@ -21,11 +22,14 @@ from stream.terminal import inert
 _PIPE_COLUMNS = 160
 
 
-def list_rules(format_: Literal["table", "json"], *, only: Literal["suppressions", "refused"] | None = None) -> int:
-    """Print every rule that the environment asks for, those that are left out, and every suppression.
+Part = Literal["suppressions", "refused", "notices"]
+
+
+def list_rules(format_: Literal["table", "json"], *, only: Part | None = None) -> int:
+    """Print every rule that the environment asks for, those that are left out, every suppression, and every notice.
 
     Args:
-        format_: JSON is an array of rules, and holds no suppressions and nothing that is left out.
+        format_: JSON is an array of rules, and holds none of the others.
         only: print these, and no rules.
 
     Raises:
@@ -35,6 +39,7 @@ def list_rules(format_: Literal["table", "json"], *, only: Literal["suppressions
     settings = load(need_queue=False, need_channel=False).settings
     loaded = rules_of(settings)
     suppressions = suppressions_of(settings, loaded).all
+    notices = notice.kinds_in_force(settings.packs)
     if format_ == "json":
         now = time.time()
         objects: list[dict[str, object]] = []
@@ -42,6 +47,8 @@ def list_rules(format_: Literal["table", "json"], *, only: Literal["suppressions
             objects = [_suppression(one, now) for one in suppressions]
         elif only == "refused":
             objects = [{"source": one.source, "reason": one.reason} for one in loaded.refused]
+        elif only == "notices":
+            objects = [asdict(kind) | {"pack": notice.PACK} for kind in notices]
         else:
             objects = [_object(rule) for rule in loaded.rules]
             for one in loaded.refused:
@@ -49,16 +56,19 @@ def list_rules(format_: Literal["table", "json"], *, only: Literal["suppressions
         click.echo(orjson.dumps(objects, option=orjson.OPT_INDENT_2))
         return 0
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
-    if only is None:
-        _print_rules(console, loaded.rules)
-    if loaded.refused and only != "suppressions":
-        if only is None:
-            console.print()
-        _print_refused(console, loaded.refused)
-    if suppressions and only != "refused":
-        if only is None:
-            console.print()
-        _print_suppressions(console, suppressions)
+    parts: dict[Part | None, tuple[Collection[Any], Callable[[], None]]] = {
+        None: (loaded.rules, lambda: _print_rules(console, loaded.rules)),
+        "refused": (loaded.refused, lambda: _print_refused(console, loaded.refused)),
+        "suppressions": (suppressions, lambda: _print_suppressions(console, suppressions)),
+        "notices": (notices, lambda: _print_notices(console, notices)),
+    }
+    printed = False
+    for part, (what, print_) in parts.items():
+        if only in (None, part) and what:
+            if printed:
+                console.print()
+            print_()
+            printed = True
     return 0
 
 
@@ -84,6 +94,13 @@ def _print_refused(console: Console, refused: Sequence[Refused]) -> None:
     table = _table("LEFT OUT", "REASON")
     for one in refused:
         table.add_row(inert(one.source), inert(one.reason), style="yellow")
+    console.print(table)
+
+
+def _print_notices(console: Console, kinds: Sequence[notice.Kind]) -> None:
+    table = _table("ALERTS OF NO RECORD", "LEVEL", "TITLE")
+    for kind in kinds:
+        table.add_row(kind.id, kind.level, kind.title, style=STYLES[kind.level])
     console.print(table)
 
 

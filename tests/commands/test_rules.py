@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stream.detect.rules import packs
+from stream.notice import KINDS, Kind
 from tests.commands.running import invoke
 
 CT_013 = "c4b112a3-1dbf-4b3f-b88d-b3ab9bdca8fa"
@@ -54,6 +55,23 @@ def test_a_built_in_rule_is_shown_by_id_name_and_title(wanted: str) -> None:
     assert (done.code, done.err) == (0, "")
     for text in ("ct-013.yml", "StopLogging", "attack.t1562.008", "APRA", "condition: selection", "a user stops a tr"):
         assert text in done.out
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=str)
+def test_an_alert_of_no_record_is_shown_as_a_rule_is(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = invoke("rules", "show", kind.id)
+
+    assert (done.code, done.err) == (0, "")
+    assert kind.description.endswith(".")
+    for text in (kind.title, kind.level, "own-path", kind.description):
+        assert text in done.out
+    assert "not in force" not in done.out
+    monkeypatch.setenv("TRAILSTREAM_PACKS", "ct-013")
+    assert ("not in force" in invoke("rules", "show", kind.id).out) is not kind.always
+    listed = {each["id"] for each in json.loads(invoke("rules", "list", "--notices", "--format", "json").out)}
+    assert (kind.id in listed) is kind.always
+    monkeypatch.delenv("TRAILSTREAM_PACKS")
+    assert kind.id in invoke("rules", "list").out
 
 
 def test_every_rule_of_a_file_is_shown_with_its_own_source_and_tests(folder: Path) -> None:
