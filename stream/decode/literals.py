@@ -10,7 +10,10 @@ class Literal:
     Attributes:
         text: at least one character; compared without regard to ASCII case.
         whole: the text is a whole JSON string value (so that its quotes may be searched for as well), not a part.
+        member: the whole text is the value of a member of this name, or in an array or object that is; empty: it may
+            stand anywhere.
     """
 
     text: str
     whole: bool = True
+    member: str = ""

@@ -21,7 +21,6 @@ LEAST_RECORD_BYTES: Final = 4 * SHORTEST_BYTES
 _HEAD: Final = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*(\{\s*"[^"\\]{1,64}")')
 _TAIL: Final = re.compile(rb"\}\s*\]\s*\}\s*\Z")
 _KEPT_BYTES: Final = 4096  # of the end: white space may follow the last bracket
-_ESCAPE: Final = 6  # \u0041
 _TRIED_BYTES: Final = 64 * 1024
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -38,7 +37,7 @@ class Scout:
         self.records = 0
         self.first = b""
         self._search = prefilter.search
-        self._overlap = prefilter.longest + 2 + _ESCAPE
+        self._overlap = prefilter.longest_bytes
         self._longest_gap = max_record_bytes - 2 * SHORTEST_BYTES
         self._separator = b""
         self._end = b""

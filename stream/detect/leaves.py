@@ -4,7 +4,7 @@ A literal is given only where it is proven: it is in the JSON of every record th
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sigma.types import (
@@ -152,8 +152,15 @@ def _value(field: Field, rarity: int, value: SigmaType) -> Compiled:
         return Compiled(lambda record: agree(values(record, field), values(record, other)), found, rarity)
     test, literal = _test(field, value)
     if not field.enters_documents:
-        found = _one(literal)
+        found = _one(_in_member(field, literal))
     return Compiled(_reaches(field, test), found, 0 if isinstance(value, SigmaBool) else rarity)
+
+
+def _in_member(field: Field, literal: Literal | None) -> Literal | None:
+    """The literal, bound to `eventName` if it is that field's: other members are no texts everywhere, or are rare."""
+    if literal is None or not literal.whole or field.steps != ("eventName",):
+        return literal
+    return replace(literal, member="eventName")
 
 
 def _test(field: Field, value: SigmaType) -> tuple[Test, Literal | None]:

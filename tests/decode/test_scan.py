@@ -11,6 +11,7 @@ from stream.decode import Literal, Prefilter, scan
 from tests.decode.logs import NAMES, SEEDS, spell
 
 PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters='"\\/'), min_size=1)
+SPACES = st.sampled_from([b":", b':"', b': "', b" : ", b":[", b""])
 
 
 @settings(max_examples=75)
@@ -27,11 +28,40 @@ def test_a_literal_is_hit_in_any_spelling_and_place(data: st.DataObject) -> None
     assert Prefilter([literal]).search(f"{before}{value}".encode())
 
 
-@given(st.lists(st.tuples(PRINTABLE, st.booleans()), min_size=1, max_size=5), st.binary(max_size=200))
-def test_both_engines_give_the_same_answer(literals: list[tuple[str, bool]], data: bytes) -> None:
+@settings(max_examples=150)
+@given(st.data())
+def test_the_value_of_a_member_is_hit_however_it_is_written(data: st.DataObject) -> None:
+    member, text = data.draw(st.sampled_from(["eventName", "n", "a b"])), data.draw(PRINTABLE)
+    seed, space = data.draw(SEEDS), st.text(" \t\r\n", max_size=12)
+    value = spell(text, seed)
+    if data.draw(st.booleans()):
+        value = data.draw(st.sampled_from(["[{}]", '["x",{}]', "[[ {} ]]", '{{"a":{}}}'])).format(value)
+    name = data.draw(st.sampled_from([spell(member, seed), json.dumps(member)]))
+    written = f'{{"x":1,{name}{data.draw(space)}:{data.draw(space)}{value}}}'
+    assert text in json.dumps(json.loads(written)[member])
+
+    prefilter = Prefilter([Literal(text, member=member), Literal("another", member="eventName")])
+    assert prefilter.search(written.encode())
+    if len(written) == len(f'{{"x":1,"{member}":"{text}"}}'):
+        assert len(f'"{member}": "{text}"') <= prefilter.longest_bytes
+
+
+def test_a_member_is_hit_alone_with_its_texts() -> None:
+    names = [f"{name}{number}" for number in range(300) for name in NAMES]  # of more than one pattern
+    prefilter = Prefilter(Literal(name, member="eventName") for name in names)
+
+    assert len(scan.patterns(prefilter.literals or ())) == 1 + 1 + sum(map(len, names)) // 12_000
+    assert all(prefilter.search(f'{{"eventName":"{name}"}}'.encode()) for name in names)
+    assert not prefilter.search(b'{"eventName": "StopLogging", "other":"StopLogging1","a":["StopLogging2"]}')
+    assert not prefilter.search(b'{"eventname2":["StopLogging1"],"n":{"StopLogging1":1}}')
+
+
+@given(st.lists(st.tuples(PRINTABLE, st.booleans()), min_size=1, max_size=5), st.binary(max_size=200), SPACES)
+def test_both_engines_give_the_same_answer(literals: list[tuple[str, bool]], data: bytes, space: bytes) -> None:
     wanted = [Literal(text, whole) for text, whole in literals]
+    wanted += [Literal(text, member="eventName") for text, whole in literals if whole]
     fast = Prefilter(wanted)
-    block = data + literals[0][0].encode() + data
+    block = data + b'"eventName"' + space + literals[0][0].encode() + data
 
     assert fast.search(block) == scan.portable_engine(scan.patterns(wanted))(block)
 

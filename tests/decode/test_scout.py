@@ -15,7 +15,7 @@ from stream.decode.records import Record
 from stream.errors import LogFileError
 from tests.decode.logs import ordinary
 
-LITERALS = frozenset({Literal("StopLogging"), Literal("DeleteTrail")})
+LITERALS = frozenset({Literal("StopLogging", member="eventName"), Literal("DeleteTrail")})
 STOP = {"eventVersion": "1.11", "eventName": "StopLogging"}
 Found = tuple[list[Record], int, dict[str, Any], str | None]
 

@@ -45,7 +45,7 @@ def test_the_pack_of_the_eight_events() -> None:
     assert (rule.info.level, rule.pack, rule.source) == ("medium", "ct-013", "ct-013.yml")
     assert rule.info.compliance == ("APRA", "MAS", "NIST")
     assert "attack.t1562.008" in rule.info.tags
-    assert rules.literals == rule.literals == frozenset(Literal(event, whole=True) for event in EIGHT)
+    assert rules.literals == rule.literals == frozenset(Literal(event, member="eventName") for event in EIGHT)
     assert all(rule.matches({"eventSource": "cloudtrail.amazonaws.com", "eventName": event}) for event in EIGHT)
     assert rules.match({"eventSource": "cloudtrail.amazonaws.com", "eventName": "sTOPLogging"}) == [rule]
 
