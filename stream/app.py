@@ -240,6 +240,9 @@ def _spare_the_collector() -> None:
     """
     gc.collect()
     gc.freeze()
+    import ctypes
+
+    ctypes.CDLL(None).malloc_trim(0)
     gc.set_threshold(_COLLECTED_AFTER)
 
 

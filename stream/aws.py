@@ -28,7 +28,7 @@ _QUEUE_HOST: Final = re.compile(
 )
 _CONNECT_TIMEOUT_S: Final = 5
 _KEEP_ALIVE_S: Final = 20.0
-_READ_BYTES: Final = 256 * 1024
+_READ_BYTES: Final = 64 * 1024
 _READ_TIMEOUT_S: Final = 30  # above SQS's longest long poll of 20 s
 
 

@@ -196,14 +196,13 @@ class Pipeline:
             max_record_bytes=self._settings.max_record_bytes,
             max_log_bytes=self._settings.max_log_bytes,
         )
-        context = LogFileContext(max_record_bytes=self._settings.max_record_bytes)
+        context = LogFileContext(decoder.beginning, max_record_bytes=self._settings.max_record_bytes)
         reading = _Reading(LogFile(ref.bucket, ref.key, ref.version_id), decoder, context)
         try:
             if not any(fnmatchcase(ref.bucket, glob) for glob in self._settings.buckets):
                 raise LogFileError("foreign_bucket", "TRAILSTREAM_BUCKETS does not name this bucket: it is not read")
             async with aclosing(self._objects.stream(ref)) as chunks:
                 async for chunk in chunks:
-                    reading.context.keep(chunk)
                     async with aclosing(self._decode(reading, chunk)) as decoded:
                         async for records in decoded:
                             await self._look_around(records)

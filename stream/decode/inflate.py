@@ -11,6 +11,7 @@ from typing import Final
 
 from isal import igzip_lib
 
+from stream.decode.beginning import Beginning
 from stream.errors import LogFileError, LogFileReason
 
 WINDOW_BYTES: Final = 256 * 1024
@@ -22,9 +23,8 @@ _SMALL_WINDOW_BYTES: Final = 64 * 1024
 # Bounds what is copied when a member ends: igzip hands back all that follows it, so a file of tiny members costs the
 # square of the slice, not of the chunk.
 
-_KEPT_BYTES: Final = 1024 * 1024
-# So much of a member is kept as it came. isal gives nothing of the call that meets a fault, which may be all of a file;
-# the standard library, a byte at a time, gives what stands before the fault. Real files are smaller than this.
+# isal gives nothing of the call that meets a fault, which may be all of a file; the standard library, a byte at a time,
+# gives what stands before the fault.
 _SALVAGE_STEP_BYTES: Final = 512
 
 # isal's stubs declare its exception as an instance.
@@ -43,9 +43,13 @@ class Inflater:
     Attributes:
         compressed_bytes: bytes fed so far.
         json_bytes: bytes of JSON given out so far.
+
+    Args:
+        beginning: what is kept of the file; whoever feeds chunks here adds them there first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, beginning: Beginning) -> None:
+        self._beginning = beginning
         self.compressed_bytes = 0
         self.json_bytes = 0
         self._head = b""
@@ -54,8 +58,7 @@ class Inflater:
         self._member: igzip_lib.IgzipDecompressor | None = None
         self._between_members = b""
         self._members = 0
-        self._kept: list[bytes] = []
-        self._kept_bytes = 0
+        self._member_at = 0
         self._member_json_bytes = 0
         self._padded = False
 
@@ -79,7 +82,8 @@ class Inflater:
                 self.json_bytes += len(piece)
                 yield piece
             else:
-                yield from self._inflate(piece)
+                end = self.compressed_bytes - len(chunk) + start + len(piece)
+                yield from self._inflate(piece, end)
 
     def finish(self) -> None:
         """Say that no more bytes come.
@@ -112,7 +116,8 @@ class Inflater:
             return None, b""
         return None, start
 
-    def _inflate(self, piece: bytes) -> Iterator[bytes]:
+    def _inflate(self, piece: bytes, end: int) -> Iterator[bytes]:
+        """Inflate a piece of the file that ends at this offset."""
         piece = self._between_members + piece
         self._between_members = b""
         while piece:
@@ -121,9 +126,8 @@ class Inflater:
                 if not piece:
                     return
                 self._member = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
-                self._kept, self._kept_bytes, self._member_json_bytes = [], 0, 0
+                self._member_at, self._member_json_bytes = end - len(piece), 0
             member = self._member
-            self._keep(piece)
             # Room for a whole window costs sixty page faults, which are half of a small file's time.
             room = WINDOW_BYTES if len(piece) >= _SMALL_BYTES else _SMALL_WINDOW_BYTES
             while True:
@@ -146,17 +150,10 @@ class Inflater:
                 if member.needs_input:
                     return
 
-    def _keep(self, piece: bytes) -> None:
-        self._kept_bytes += len(piece)
-        if self._kept_bytes <= _KEPT_BYTES:
-            self._kept.append(piece)
-        else:
-            self._kept.clear()
-
     def _salvage(self) -> Iterator[bytes]:
         """What stands in the broken member before its fault and was not given out yet."""
         given = self._member_json_bytes
-        for text in _until_fault(b"".join(self._kept)):
+        for text in _until_fault(self._beginning.since(self._member_at)):
             fresh = text[given:]
             given = max(given - len(text), 0)
             for start in range(0, len(fresh), WINDOW_BYTES):

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from stream.decode.beginning import Beginning
 from stream.decode.inflate import Inflater
 from stream.decode.scan import Prefilter
 from stream.decode.scout import LEAST_RECORD_BYTES, SHORTEST_BYTES, Scout
@@ -25,8 +26,6 @@ _HELD_BYTES: Final = 4 * 1024 * 1024
 
 _MOST_UNREADABLE: Final = 20
 _EXCERPT_BYTES: Final = 1000
-
-_SCOUTED_BYTES: Final = 1024 * 1024  # of a file as it is stored, kept until it is known whether it needs splitting
 
 _SLOW_STEPS: Final = 100  # elements read one by one, about a millisecond, after which the caller may do something else
 
@@ -59,6 +58,7 @@ class LogDecoder:
         not_objects: those of them that are not JSON objects.
         unreadable: those that could match and that no parser takes; the file then fails with `unreadable_record`.
         unreadable_first: the first few of them.
+        beginning: the file's first bytes, as they are stored.
     """
 
     def __init__(
@@ -70,12 +70,11 @@ class LogDecoder:
         self.unreadable_first: list[Unreadable] = []
         self._prefilter = prefilter
         self._max_log_bytes = max_log_bytes
-        self._inflater = Inflater()
+        self.beginning = Beginning()
+        self._inflater = Inflater(self.beginning)
         self._splitter = Splitter(max_record_bytes)
         able = scouting and prefilter.literals is not None and max_record_bytes >= LEAST_RECORD_BYTES
         self._scout = Scout(prefilter, max_record_bytes=max_record_bytes) if able else None
-        self._scouted: list[bytes] = []
-        self._scouted_bytes = 0
         self._arrays = 0
         self._held: list[Record] = []
         self._held_bytes = 0
@@ -102,14 +101,13 @@ class LogDecoder:
         Raises:
             LogFileError: the file can't be read further; `take` still gives the records found before the fault.
         """
-        windows = self._inflater.windows(chunk)
-        if self._scout is not None:
-            self._scouted.append(chunk)
-            self._scouted_bytes += len(chunk)
-            yield from self._look_over(self._scout, windows)
+        fits = self.beginning.add(chunk)
+        if self._scout is not None and fits:
+            yield from self._look_over(self._scout, self._inflater.windows(chunk))
             return
-        while (window := self._inflated(windows)) is not None:
-            yield from self._look_into(window)
+        if self._scout is not None:
+            yield from self._start_over()
+        yield from self._look_through(chunk)
 
     def _look_over(self, scout: Scout, windows: Iterator[bytes]) -> Iterator[list[Record]]:
         """See whether the file needs splitting at all; if it does, begin it anew and catch up."""
@@ -118,17 +116,15 @@ class LogDecoder:
                 if self.json_bytes > self._max_log_bytes:
                     break
                 if not scout.begun and len(window) < SHORTEST_BYTES:
-                    self._scout, self._scouted = None, []
+                    self._scout = None
                     yield from self._look_into(window)
-                    while (another := self._inflated(windows)) is not None:
-                        yield from self._look_into(another)
+                    yield from self._look_into_all(windows)
                     return
                 if not scout.is_clean(window):
                     break
                 yield []
             else:
-                if self._scouted_bytes <= _SCOUTED_BYTES:
-                    return
+                return
         except LogFileError:
             if self._scout is None:
                 raise
@@ -137,10 +133,16 @@ class LogDecoder:
 
     def _start_over(self) -> Iterator[list[Record]]:
         self._scout = None
-        chunks, self._scouted = self._scouted, []
-        self._inflater = Inflater()
-        for chunk in chunks:
-            yield from self.steps(chunk)
+        self._inflater = Inflater(self.beginning)
+        for chunk in tuple(self.beginning.chunks):
+            yield from self._look_through(chunk)
+
+    def _look_through(self, chunk: bytes) -> Iterator[list[Record]]:
+        yield from self._look_into_all(self._inflater.windows(chunk))
+
+    def _look_into_all(self, windows: Iterator[bytes]) -> Iterator[list[Record]]:
+        while (window := self._inflated(windows)) is not None:
+            yield from self._look_into(window)
 
     def _look_into(self, window: bytes) -> Iterator[list[Record]]:
         for slow, batch in enumerate(self._splitter.feed(window)):

@@ -1,7 +1,7 @@
 """What else the same principal did, as far as one log file tells: its first bytes and a principal in, counts out.
 
-Nothing of this is done for a file without an alert, save that its first bytes are not let go of at once: up to a MiB
-as it came, which the inflater holds anyway, of what has been read, not fetched again. A file with an alert is then
+Nothing of this is done for a file without an alert. What is looked at is what the decoder keeps of a file's beginning,
+half a MiB as it is stored; it is not fetched again. A file with an alert is then
 inflated and split a second time, at most ten MiB of its JSON and for half a second, of which only the few fields that
 count are parsed: up to 5 ms a MiB. Log files are smaller as a rule (20 records, thousands at most); of a larger one it
 is said that these are the counts of the first so many records.
@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from stream.alert import Alert
+from stream.decode.beginning import Beginning
 from stream.decode.inflate import Inflater
 from stream.decode.records import parse
 from stream.decode.split import Splitter
@@ -23,7 +24,6 @@ from stream.detect.tally import CLOUDTRAIL, Context, Tally, What
 from stream.errors import LogFileError
 from stream.json_value import fold, text_at
 
-_KEPT_BYTES: Final = 1024 * 1024
 _JSON_BYTES: Final = 10 * 1024 * 1024
 _RECORDS: Final = 20_000
 _LONGEST_S: Final = 0.5
@@ -48,25 +48,18 @@ _DECODE_WHAT: Final = msgspec.json.Decoder(What).decode
 
 
 class LogFileContext:
-    """One log file's beginning, and what was found in it."""
+    """What was found in one log file's beginning."""
 
-    def __init__(self, *, max_record_bytes: int) -> None:
+    def __init__(self, beginning: Beginning, *, max_record_bytes: int) -> None:
+        self._beginning = beginning
         self._max_record_bytes = max_record_bytes
-        self._kept: list[bytes] = []
-        self._room = _KEPT_BYTES
-        self._whole = False
+        self._ended = False
         self._passes = 0
         self._found: dict[str, Context | None] = {}
 
-    def keep(self, chunk: bytes) -> None:
-        """Take the file's next bytes."""
-        if self._room > 0:
-            self._kept.append(chunk if len(chunk) <= self._room else chunk[: self._room])
-        self._room -= len(chunk)
-
     def ended(self) -> None:
         """Say that no more bytes come."""
-        self._whole = True
+        self._ended = True
 
     def lacks(self, record: Mapping[str, Any]) -> bool:
         """Whether `look` might find something about this record's principal."""
@@ -85,9 +78,7 @@ class LogFileContext:
                 keys[key] = None
                 if len(keys) >= _PRINCIPALS:
                     break
-        return contexts(
-            self._kept, tuple(keys), whole=self._whole and self._room >= 0, max_record_bytes=self._max_record_bytes
-        )
+        return contexts(self._beginning, tuple(keys), ended=self._ended, max_record_bytes=self._max_record_bytes)
 
     def add(self, found: Mapping[str, Context | None]) -> None:
         """Remember what `look` has found."""
@@ -119,14 +110,14 @@ def principal(record: Mapping[str, Any]) -> str | None:
 
 
 def contexts(
-    chunks: Iterable[bytes], principals: Sequence[str], *, whole: bool, max_record_bytes: int
+    beginning: Beginning, principals: Sequence[str], *, ended: bool, max_record_bytes: int
 ) -> dict[str, Context | None]:
     """What principals did, by a log file's bytes.
 
     Args:
-        chunks: the file's bytes from its first one on.
+        beginning: of the file.
         principals: as `principal` gives them.
-        whole: whether these are all of its bytes.
+        ended: whether no more bytes of it come.
         max_record_bytes: what a record may have.
 
     Returns:
@@ -134,10 +125,14 @@ def contexts(
     """
     reading = _Reading(max_record_bytes, {key: Tally() for key in principals})
     try:
-        complete = reading.read(chunks)
+        complete = reading.read(beginning)
     except LogFileError:  # it has been said elsewhere, and what stands before it counts
         complete = False
-    scope = "this log file" if whole and complete else f"the first {reading.records} records of this log file"
+    scope = (
+        "this log file"
+        if ended and beginning.whole and complete
+        else f"the first {reading.records} records of this log file"
+    )
     return {key: tally.told(scope) if tally.records else None for key, tally in reading.tallies.items()}
 
 
@@ -149,11 +144,11 @@ class _Reading:
         self._arrays = 0
         self._known: dict[bytes, str | None] = {}  # by the identity's JSON, of which a file has few
 
-    def read(self, chunks: Iterable[bytes]) -> bool:
+    def read(self, beginning: Beginning) -> bool:
         """Count; whether that came to the end of the file's records."""
-        inflater = Inflater()
+        inflater = Inflater(beginning)
         until = time.perf_counter() + _LONGEST_S
-        for chunk in chunks:
+        for chunk in beginning.chunks:
             for window in inflater.windows(chunk):
                 for batch in self._splitter.feed(window):
                     self._count(batch.elements)

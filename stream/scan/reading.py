@@ -120,15 +120,14 @@ class Reader:
             advance: is told of each so many stored bytes that have been worked through.
         """
         log_file = LogFile(source.bucket, source.key)
-        context = LogFileContext(max_record_bytes=self._plan.max_record_bytes)
         decoder = LogDecoder(
             self._prefilter,
             max_record_bytes=self._plan.max_record_bytes,
             max_log_bytes=self._plan.max_log_bytes,
         )
+        context = LogFileContext(decoder.beginning, max_record_bytes=self._plan.max_record_bytes)
         try:
             for chunk in chunks:
-                context.keep(chunk)
                 for records in decoder.steps(chunk):
                     yield from self._findings(records, log_file, context, tally)
                 advance(len(chunk))

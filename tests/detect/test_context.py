@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.alert import Alert
+from stream.decode.beginning import MOST_BYTES, Beginning
 from stream.detect.context import LogFileContext, principal
 from stream.json_value import shown, text_at
 from tests.decode.logs import RECORDS, compressed, giant, log_file
@@ -26,9 +27,10 @@ STOP = call("StopLogging", "cloudtrail.amazonaws.com", requestParameters={"name"
 
 def seen(body: bytes, chunk_bytes: int = 1 << 20) -> LogFileContext:
     """A file of which all was read."""
-    context = LogFileContext(max_record_bytes=1 << 20)
+    beginning = Beginning()
+    context = LogFileContext(beginning, max_record_bytes=1 << 20)
     for start in range(0, len(body), chunk_bytes):
-        context.keep(body[start : start + chunk_bytes])
+        beginning.add(body[start : start + chunk_bytes])
     context.ended()
     return context
 
@@ -135,7 +137,7 @@ def test_of_bytes_that_are_not_kept_nothing_is_told() -> None:
     context = seen(body, 64 * 1024)
     context.add(context.look([STOP]))
 
-    assert sum(map(len, context._kept)) == 1024 * 1024
+    assert sum(map(len, context._beginning.chunks)) == MOST_BYTES < len(body)
     found = context.with_context(alert_of(STOP)).context
     assert found is None or (found["records"], found["scope"]) == (1, "the first 1 records of this log file")
 

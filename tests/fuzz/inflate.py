@@ -6,6 +6,7 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Final
 
+from stream.decode.beginning import Beginning
 from stream.decode.inflate import WINDOW_BYTES, Inflater
 from stream.errors import LogFileError
 from tests.fuzz.draw import Draw
@@ -36,9 +37,11 @@ def TestOneInput(data: bytes) -> None:  # noqa: N802 - libFuzzer's name for it
 
 def inflated(chunks: list[bytes]) -> tuple[bytes, str | None]:
     """The text, as far as it is read, and the reason of the fault that ended it."""
-    inflater, text = Inflater(), bytearray()
+    beginning, text = Beginning(), bytearray()
+    inflater = Inflater(beginning)
     try:
         for chunk in chunks:
+            beginning.add(chunk)
             for window in inflater.windows(chunk):
                 assert 0 < len(window) <= WINDOW_BYTES
                 text += window
