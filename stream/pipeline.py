@@ -195,6 +195,7 @@ class Pipeline:
             work.detection.prefilter,
             max_record_bytes=self._settings.max_record_bytes,
             max_log_bytes=self._settings.max_log_bytes,
+            stored_bytes=ref.size,
         )
         context = LogFileContext(decoder.beginning, max_record_bytes=self._settings.max_record_bytes)
         reading = _Reading(LogFile(ref.bucket, ref.key, ref.version_id), decoder, context)

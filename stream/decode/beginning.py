@@ -6,8 +6,8 @@ a principal did. Real files are smaller than what is kept.
 
 from typing import Final
 
-MOST_BYTES: Final = 512 * 1024
-"""With sixteen files at once, eight MiB. At CloudTrail's ten to one it is a file of four thousand records."""
+MOST_BYTES: Final = 256 * 1024
+"""With sixteen files at once, four MiB. At CloudTrail's ten to one it is a file of two thousand records."""
 
 
 class Beginning:

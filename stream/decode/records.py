@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from stream.decode.beginning import Beginning
+from stream.decode.beginning import MOST_BYTES, Beginning
 from stream.decode.inflate import Inflater
 from stream.decode.scan import Prefilter
 from stream.decode.scout import LEAST_RECORD_BYTES, SHORTEST_BYTES, Scout
@@ -59,10 +59,20 @@ class LogDecoder:
         unreadable: those that could match and that no parser takes; the file then fails with `unreadable_record`.
         unreadable_first: the first few of them.
         beginning: the file's first bytes, as they are stored.
+
+    Args:
+        stored_bytes: how large the file is said to be; nothing but speed hangs on it.
+        scouting: whether a quick look may spare the splitting.
     """
 
     def __init__(
-        self, prefilter: Prefilter, *, max_record_bytes: int, max_log_bytes: int, scouting: bool = True
+        self,
+        prefilter: Prefilter,
+        *,
+        max_record_bytes: int,
+        max_log_bytes: int,
+        stored_bytes: int | None = None,
+        scouting: bool = True,
     ) -> None:
         self.records = 0
         self.not_objects = 0
@@ -74,6 +84,7 @@ class LogDecoder:
         self._inflater = Inflater(self.beginning)
         self._splitter = Splitter(max_record_bytes)
         able = scouting and prefilter.literals is not None and max_record_bytes >= LEAST_RECORD_BYTES
+        able = able and (stored_bytes or 0) <= MOST_BYTES  # or it would have to begin anew in the end
         self._scout = Scout(prefilter, max_record_bytes=max_record_bytes) if able else None
         self._arrays = 0
         self._held: list[Record] = []

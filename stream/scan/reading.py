@@ -124,6 +124,7 @@ class Reader:
             self._prefilter,
             max_record_bytes=self._plan.max_record_bytes,
             max_log_bytes=self._plan.max_log_bytes,
+            stored_bytes=source.size_bytes,
         )
         context = LogFileContext(decoder.beginning, max_record_bytes=self._plan.max_record_bytes)
         try:
