@@ -6,18 +6,16 @@ rest mean here what they mean to every AWS tool.
 
 import os
 import re
-import ssl
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import NoCredentialsError
 
 from stream import __version__
+from stream.http import Client
 from stream.metrics import Metrics
 from stream.signing import Credentials
 
@@ -27,8 +25,6 @@ _QUEUE_HOST: Final = re.compile(
     r"(?:sqs(?:-fips)?\.(?P<new>[a-z0-9-]+)|(?P<old>[a-z0-9-]+)\.queue)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)"
 )
 _CONNECT_TIMEOUT_S: Final = 5
-_KEEP_ALIVE_S: Final = 20.0
-_READ_BYTES: Final = 64 * 1024
 _READ_TIMEOUT_S: Final = 30  # above SQS's longest long poll of 20 s
 
 
@@ -81,24 +77,16 @@ class Aws:
         frozen = await credentials.get_frozen_credentials()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
-    def http(self, *, stall_s: float) -> aiohttp.ClientSession:
-        """A pool of connections for requests that are signed here; to be entered with `async with`.
+    def http(self, *, stall_s: float) -> Client:
+        """Sends requests that are signed here; to be entered with `async with`.
 
-        `AWS_CA_BUNDLE` means what it means to botocore. A proxy is each request's own business: see `proxy_for`.
+        `AWS_CA_BUNDLE` and the variables of proxies mean what they mean to botocore.
 
         Args:
-            stall_s: for so long a connection may say nothing in the middle of an answer.
+            stall_s: for so long a server may say nothing in the middle of an answer.
         """
-        authorities = os.environ.get("AWS_CA_BUNDLE")
-        context = ssl.create_default_context(cafile=authorities) if authorities else True
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=_KEEP_ALIVE_S),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S, sock_read=stall_s),
-            auto_decompress=False,  # log files say that they are encoded, and are to be had as they lie there
-            skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
-            headers={"User-Agent": f"trailstream/{__version__}"},
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=_READ_BYTES,
+        return Client(
+            user_agent=f"trailstream/{__version__}", stall_s=stall_s, authorities=os.environ.get("AWS_CA_BUNDLE")
         )
 
     async def regions(self, service: str) -> frozenset[str]:
@@ -113,17 +101,6 @@ class Aws:
         """The region of the environment or profile, or us-east-1."""
         region: str | None = self.session.get_config_variable("region")
         return region or "us-east-1"
-
-
-def proxy_for(origin: str) -> str | None:
-    """The proxy that the environment wants for this scheme and host (`HTTPS_PROXY`, `NO_PROXY`, …), as botocore does.
-
-    aiohttp would look it up for each request, and ask two threads for that.
-    """
-    address = urlsplit(origin)
-    if proxy_bypass(address.netloc):
-        return None
-    return getproxies().get(address.scheme)
 
 
 class _Counted(AbstractAsyncContextManager[Any]):

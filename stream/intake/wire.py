@@ -1,4 +1,4 @@
-"""SQS's three busy calls as JSON over aiohttp, signed here: the same as aiobotocore's, by test, at a third of the CPU.
+"""SQS's three busy calls as JSON, signed here: the same as aiobotocore's, by test, at a third of the CPU.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html
 """
@@ -6,13 +6,13 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-m
 import hashlib
 import time
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-import aiohttp
 import orjson
 from botocore.exceptions import ClientError
-from yarl import URL
 
-from stream.aws import Aws, proxy_for
+from stream.aws import Aws
+from stream.http import Http, Origin, Response
 from stream.signing import signed
 
 _JSON: Final = "application/x-amz-json-1.0"
@@ -24,19 +24,17 @@ class SqsWire:
 
     Args:
         aws: the session: its credentials sign.
-        http: pool of connections; see `Aws.http`.
+        http: sends them; see `Aws.http`.
         endpoint: where SQS is, as botocore resolves it.
         region: that is signed.
     """
 
-    def __init__(self, aws: Aws, http: aiohttp.ClientSession, *, endpoint: str, region: str) -> None:
+    def __init__(self, aws: Aws, http: Http, *, endpoint: str, region: str) -> None:
         self._aws = aws
         self._http = http
         self._region = region
-        self._url = URL(endpoint.rstrip("/") + "/", encoded=True)
-        port = "" if self._url.is_default_port() else f":{self._url.port}"
-        self._host = f"{self._url.raw_host}{port}"
-        self._proxy = proxy_for(endpoint)
+        self._origin = Origin.of(endpoint)
+        self._path = urlsplit(endpoint).path.rstrip("/") + "/"
 
     async def receive_message(self, **parameters: Any) -> dict[str, Any]:
         """See botocore's."""
@@ -63,20 +61,18 @@ class SqsWire:
             service="sqs",
             region=self._region,
             method="POST",
-            host=self._host,
-            path=self._url.raw_path,
+            host=self._origin.authority,
+            path=self._path,
             query="",
             headers={"content-type": _JSON, "x-amz-target": f"AmazonSQS.{operation}"},
             payload_hash=hashlib.sha256(body).hexdigest(),
             now=time.time(),
         )
         try:
-            async with self._http.post(
-                self._url, data=body, headers=headers, proxy=self._proxy, allow_redirects=False
-            ) as answer:
+            async with self._http.request("POST", self._origin, self._path, headers, body) as answer:
                 content = await self._read(answer)
                 status = answer.status
-                told = answer.headers.get("x-amzn-query-error", "")
+                told = answer.header("x-amzn-query-error")
         except Exception:
             self._aws.count("sqs", operation, "error")
             raise
@@ -90,13 +86,13 @@ class SqsWire:
         raise _refusal(operation, status, told, found)
 
     @staticmethod
-    async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    async def _read(answer: Response) -> bytes:
         parts, size = [], 0
-        while part := await answer.content.readany():
+        while part := await answer.read():
             parts.append(part)
             size += len(part)
             if size > _MAX_ANSWER_BYTES:
-                raise aiohttp.ClientPayloadError("an answer without an end")
+                raise ConnectionError("an answer without an end")
         return b"".join(parts)
 
 

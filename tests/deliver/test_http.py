@@ -1,5 +1,4 @@
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -10,9 +9,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -23,6 +19,7 @@ from stream.deliver.http import MAX_RETRY_AFTER_S, HttpChannel, Reply, classify,
 from stream.metrics import ATTEMPT_REASONS
 from stream.settings import ChannelSettings
 from tests.receiver import Receiver
+from tests.tls import self_signed
 
 
 class _Channel(HttpChannel):
@@ -199,34 +196,10 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, 
     runner = web.AppRunner(app)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=_self_signed(tmp_path)).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self_signed(tmp_path)[0]).start()
     port = runner.addresses[0][1]
     assert await _channel(stack, f"https://127.0.0.1:{port}/").post() == Down("tls")
     assert seen == []
-
-
-def _self_signed(folder: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / "server.pem"
-    pem.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context
 
 
 async def test_a_body_that_never_ends_does_not_undo_the_acceptance(stack: AsyncExitStack) -> None:

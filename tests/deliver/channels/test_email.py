@@ -15,8 +15,9 @@ from stream.environment import load, reference
 from stream.errors import ConfigError
 from stream.metrics import ATTEMPT_REASONS, Metrics
 from tests.deliver.alerts import make_alert
-from tests.deliver.channels.mail_server import MailServer, certificate, contents, parsed
+from tests.deliver.channels.mail_server import MailServer, contents, parsed
 from tests.receiver import Receiver
+from tests.tls import self_signed
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 
@@ -28,7 +29,7 @@ def _channel(url: str, *, to: tuple[str, ...] = (ANN, BOB), timeout: float = 20.
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
-    return certificate(tmp_path_factory.mktemp("tls"))
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 async def test_everybody_gets_one_mail() -> None:
