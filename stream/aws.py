@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import NoCredentialsError
+from prometheus_client import Counter
 
 from stream import __version__
 from stream.http import Client
@@ -36,6 +37,7 @@ class Aws:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._counters: dict[tuple[str, str, str], Counter] = {}
         self.session: AioSession = get_session()
 
     def client(
@@ -62,7 +64,12 @@ class Aws:
 
     def count(self, service: str, operation: str, code: str) -> None:
         """Count a request that was made by other means than a client of this session."""
-        self._metrics.aws_requests.labels(service, operation, code).inc()
+        counter = self._counters.get((service, operation, code))
+        if counter is None:
+            counter = self._counters[service, operation, code] = self._metrics.aws_requests.labels(
+                service, operation, code
+            )
+        counter.inc()
 
     async def credentials(self) -> Credentials:
         """The session's credentials as they are now; botocore renews those that are about to expire.

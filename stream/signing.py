@@ -52,7 +52,7 @@ def signed(
         payload_hash: SHA-256 of the body in hexadecimal digits.
         now: Unix time.
     """
-    moment = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    moment = _moment(int(now))
     day = moment[:8]
     sent = dict(headers)
     sent["x-amz-date"] = moment
@@ -73,6 +73,11 @@ def signed(
         f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={signed_names}, Signature={signature}"
     )
     return sent
+
+
+@lru_cache(maxsize=4)
+def _moment(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 @lru_cache(maxsize=64)

@@ -39,7 +39,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._error: Exception | None = None
-        self._headers: dict[str, str] = {}
+        self._headers: list[tuple[bytes, bytes]] = []  # there are a dozen, of which one or two are looked at
         self._head_bytes = 0
         self._headed = False
         self._whole = True
@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
         """Send a request."""
         self.status = self._head_bytes = self._body_bytes = 0
         self.answering = self._headed = self._whole = False
-        self._headers, self._body = {}, []
+        self._headers, self._body = [], []
         self._last = self._loop.time()
         if self._transport is None or self._transport.is_closing():
             raise Disconnected("the connection is closed")
@@ -92,7 +92,8 @@ class Connection(asyncio.Protocol):
 
     def header(self, name: str) -> str:
         """See `Response`."""
-        return self._headers.get(name, "")
+        wanted = name.encode("latin-1")
+        return next((value.decode("latin-1") for each, value in self._headers if each.lower() == wanted), "")
 
     async def read(self) -> bytes:
         """See `Response`."""
@@ -150,7 +151,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
-        if self._headed and exc is None and not {"content-length", "transfer-encoding"} & self._headers.keys():
+        if self._headed and exc is None and not (self.header("content-length") or self.header("transfer-encoding")):
             self._whole = True  # RFC 9112, 6.3: the end of the connection is the end of the body
         if self._error is None:
             self._error = Disconnected(type(exc).__name__ if exc else "the server closed the connection")
@@ -187,9 +188,8 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See `httptools`."""
-        if self._whole:
-            return
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        if not self._whole:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """See `httptools`."""
@@ -211,4 +211,4 @@ class Connection(asyncio.Protocol):
             self._keeps = self._parser.should_keep_alive()
             self._whole = True
         else:  # an interim answer, before the one that counts
-            self._headers = {}
+            self._headers = []
