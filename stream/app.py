@@ -29,6 +29,7 @@ from stream.deliver.repeats import SHARE_THE_LEDGER, may_repeat
 from stream.detect.detector import Detector
 from stream.detect.links import Portal
 from stream.errors import ConfigError
+from stream.heartbeat import Heartbeat
 from stream.in_force import InForce
 from stream.intake.objects import Objects
 from stream.intake.queue import Queue
@@ -40,7 +41,7 @@ from stream.metrics import Metrics
 from stream.notice import PACK
 from stream.pipeline import Pipeline
 from stream.reload import Reloader
-from stream.server import serving, watch_event_loop
+from stream.server import READY_S, serving, watch_event_loop
 from stream.settings import Settings
 from stream.sources.hearing import Hearing
 from stream.sources.watch import Watch
@@ -166,8 +167,9 @@ async def _run(configuration: Configuration) -> None:
         in_force.tell()
         _spare_the_collector()
         reloader = Reloader(in_force.parts(pipeline, dispatcher), metrics)
+        heartbeat = _heartbeat(settings, metrics, status, queue)
         with _stopping_on_signals(queue, dispatcher), _reloading_on_sighup(reloader):
-            await _work(queue, pipeline, dispatcher, metrics, accounts, aws, reloader, learning, watch)
+            await _work(queue, pipeline, dispatcher, metrics, accounts, aws, reloader, learning, watch, heartbeat)
     log.info("stopped")
 
 
@@ -181,6 +183,7 @@ async def _work(
     reloader: Reloader,
     learning: Learning,
     watch: Watch | None,
+    heartbeat: Heartbeat | None,
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
         beside = [
@@ -192,6 +195,8 @@ async def _work(
         ]
         if watch is not None:
             beside.append(tasks.create_task(watch.run()))
+        if heartbeat is not None:
+            beside.append(tasks.create_task(heartbeat.run()))
         await accounts.wait(_NAMES_S)
         await queue.run(pipeline.process, room=dispatcher.room)
         for task in beside:
@@ -219,6 +224,17 @@ def _watch(
         account_name=accounts.name,
         by_source=settings.source_metrics,
     )
+
+
+def _heartbeat(settings: Settings, metrics: Metrics, status: Status, queue: Queue) -> Heartbeat | None:
+    """The calls that say that all is well, if they are wanted."""
+    if settings.heartbeat_url is None:
+        return None
+
+    def wrong() -> set[str]:
+        return status.wrong() | ({"queue"} if time.monotonic() - queue.last_success > READY_S else set())
+
+    return Heartbeat(lambda: Settings().heartbeat_url, wrong, metrics, clock=SystemClock())
 
 
 async def _show(parts: AsyncExitStack, status: Status, settings: Settings) -> int | None:

@@ -74,6 +74,7 @@ ERRORS: Final = {
     "process": ("unexpected",),
     "context": ("timeout", "unexpected"),
     "geoip": ("unreadable", "damaged"),
+    "heartbeat": ("timeout", "connection", "tls", "refused"),
 }
 """For each stage, the reasons that `errors_total` counts."""
 
@@ -201,6 +202,10 @@ class Metrics:
             "event_loop_lag_seconds", "Longest delay of the event loop since the scrape before."
         )
         self.event_loop_tasks = gauge("event_loop_tasks", "Tasks of the event loop that are not done.")
+        self.heartbeat_last_success = gauge(
+            "heartbeat_last_success_timestamp_seconds",
+            "When the address of TRAILSTREAM_HEARTBEAT_URL last took a call, in Unix time.",
+        )
         self.rules_loaded = gauge("rules_loaded", "Rules in force.", "pack")
         self._packs: set[str] = set()
         self.build_info = Info(f"{_PREFIX}_build", "The running version.", registry=registry)

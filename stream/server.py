@@ -16,7 +16,9 @@ from prometheus_client.exposition import choose_encoder
 from stream.errors import ConfigError
 from stream.metrics import Metrics
 
-_READY_S: Final = 60.0
+READY_S: Final = 60.0
+"""A process is ready if SQS has answered well within so many seconds."""
+
 _LAG_PROBE_S: Final = 0.05
 _SHUTDOWN_S: Final = 1.0
 
@@ -46,7 +48,7 @@ async def serving(
 
     async def show_readiness(_: web.Request) -> web.Response:
         silent_s = time.monotonic() - last_success()
-        if silent_s <= _READY_S:
+        if silent_s <= READY_S:
             return web.Response(text="ok\n")
         return web.Response(status=503, text="no request to SQS has succeeded within the last minute\n")
 

@@ -6,11 +6,12 @@ The machinery behind them is `stream.environment`. Every channel keeps its secti
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
 
 from stream.environment import CommaSeparated, Section
 from stream.severity import SEVERITIES, Severity
 from stream.templates import check_template
+from stream.urls import http_url
 
 __all__ = ["SEVERITIES", "ChannelSettings", "CommaSeparated", "PeopleSettings", "Section", "Settings", "Severity"]
 
@@ -274,6 +275,13 @@ class Settings(Section):
         le=65_535,
         description="Port of the page for people, on 127.0.0.1 alone: `kubectl port-forward POD 8081`, then a browser "
         "on http://localhost:8081. 0: any free one, which is logged; `off`: no page.",
+    )
+    heartbeat_url: Annotated[SecretStr | None, AfterValidator(http_url)] = Field(
+        default=None,
+        description="Called by GET once a minute while all is well: no call to SQS has failed, no pause of receiving "
+        "and no outage of a channel has lasted for five minutes, and no message is unaccounted for. The service behind "
+        "it (healthchecks.io, Better Stack, Cronitor) pages when no call comes. Each replica calls: silence means that "
+        "all are gone or unwell, not that one is.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Quietest level that is logged: debug, info, warning, error."

@@ -88,17 +88,21 @@ async def test_a_second_signal_ends_it_at_once(emulator: Emulator, receiver: Rec
             assert time.monotonic() - began < 60  # of the 600 that it had
 
 
-async def test_sighup_has_rules_read_again_and_ends_nothing(emulator: Emulator, tmp_path: Path) -> None:
-    async with (
-        wire(emulator.endpoint, "app-sighup", routes=()) as wiring,
-        Workload(settings(wiring, BUCKETS="*", STDOUT="true"), emulator.environ, tmp_path) as workload,
-    ):
-        assert workload._process is not None
-        workload._process.send_signal(signal.SIGHUP)
-        await until(lambda: _logged(workload, "rules read again"))
-        assert (await workload.scrape()).total("rules_loaded", pack="ct-013") == 1
-        await workload.stop()
-        assert workload.exit_code == 0
+async def test_while_all_is_well_somebody_is_told_so_and_sighup_has_rules_read_again(
+    emulator: Emulator, receiver: Receiver, tmp_path: Path
+) -> None:
+    async with wire(emulator.endpoint, "app-sighup", routes=()) as wiring:
+        wanted = settings(wiring, BUCKETS="*", STDOUT="true", HEARTBEAT_URL=f"{receiver.url}/ping")
+        async with Workload(wanted, emulator.environ, tmp_path) as workload:
+            (beat,) = await receiver.wait_for(1)
+            assert (beat.method, beat.path) == ("GET", "/ping")
+            assert (await workload.scrape()).total("heartbeat_last_success_timestamp_seconds") > 0
+            assert workload._process is not None
+            workload._process.send_signal(signal.SIGHUP)
+            await until(lambda: _logged(workload, "rules read again"))
+            assert (await workload.scrape()).total("rules_loaded", pack="ct-013") == 1
+            await workload.stop()
+            assert workload.exit_code == 0
 
 
 async def test_neither_a_giant_log_file_nor_one_full_of_changes_holds_the_health_check_up(

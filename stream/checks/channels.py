@@ -9,7 +9,9 @@ from stream.deliver.channel import Accepted, Answer
 from stream.deliver.channels import make
 from stream.deliver.instances import Instance
 from stream.detect.sample import sample_alert
+from stream.heartbeat import call, calls
 from stream.metrics import Metrics
+from stream.settings import Settings
 
 
 async def check_channels(instances: Iterable[Instance], *, send_test_alert: bool) -> AsyncIterator[Outcome]:
@@ -24,6 +26,22 @@ async def check_channels(instances: Iterable[Instance], *, send_test_alert: bool
                 yield judge(instance, await channel.probe(), "answers")
         finally:
             await channel.aclose()
+
+
+async def check_heartbeat(settings: Settings, *, call_it: bool) -> AsyncIterator[Outcome]:
+    """Call the address of the dead man's switch, if that is wanted: whoever watches it takes it for a sign of life."""
+    if settings.heartbeat_url is None:
+        return
+    if not call_it:
+        yield Outcome("heartbeat", "ok", "configured; --send-test-alert calls it")
+        return
+    async with calls() as http:
+        reason = await call(http, settings.heartbeat_url)
+    if reason is None:
+        yield Outcome("heartbeat", "ok", "took the call")
+    else:
+        fix = "Look at TRAILSTREAM_HEARTBEAT_URL and at the way out (HTTPS_PROXY, network policies)."
+        yield Outcome("heartbeat", "FAIL", f"the call failed: {reason}", fix)
 
 
 def judge(instance: Instance, answer: Answer, success: str) -> Outcome:

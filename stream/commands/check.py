@@ -17,7 +17,7 @@ from stream import logs
 from stream.aws import Aws
 from stream.checks.accounts import check_listed_accounts, check_organization
 from stream.checks.buckets import check_buckets
-from stream.checks.channels import check_channels
+from stream.checks.channels import check_channels, check_heartbeat
 from stream.checks.credentials import check_credentials
 from stream.checks.ledger import check_memory, check_silence, check_table
 from stream.checks.outcome import Outcome, Status
@@ -78,6 +78,8 @@ async def _look(configuration: Configuration, report: "_Report", *, send_test_al
     async for outcome in _aws_outcomes(configuration.settings):
         report.add(outcome)
     async for outcome in check_channels(configuration.instances, send_test_alert=send_test_alert):
+        report.add(outcome)
+    async for outcome in check_heartbeat(configuration.settings, call_it=send_test_alert):
         report.add(outcome)
 
 

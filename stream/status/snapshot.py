@@ -84,6 +84,17 @@ class Status:
         shown["summary"] = _summary(shown)
         return shown
 
+    def wrong(self) -> set[str]:
+        """Names what keeps alerts from being told, now: `paused`, `channel`, `unaccounted`."""
+        samples = _Samples(self._registry)
+        held = samples.sum("messages_settled_total") + samples.sum("messages_in_flight")
+        found = {
+            "paused": samples.sum("intake_paused") > 0,
+            "channel": samples.sum("circuit_breaker_open") > 0,
+            "unaccounted": held != samples.sum("messages_received_total"),
+        }
+        return {name for name, is_so in found.items() if is_so}
+
     def _alert(self, alert: Shown, now: float) -> dict[str, Any]:
         told = asdict(alert)
         told["found"] = _time(told.pop("found_at"))

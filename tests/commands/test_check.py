@@ -243,3 +243,20 @@ def test_a_database_of_locations_that_is_none_is_a_fault_of_the_configuration(aw
     broken = tmp_path / "city.mmdb"
     broken.write_text("none")
     assert "TRAILSTREAM_GEOIP" in check("configuration", code=2, TRAILSTREAM_GEOIP=str(broken))["evidence"]
+
+
+@pytest.mark.usefixtures("aws")
+async def test_the_dead_man_s_switch_is_called_when_test_alerts_are(receiver: Receiver) -> None:
+    for answer, arguments, status in (
+        (None, (), "ok"),
+        (200, ("--send-test-alert",), "ok"),
+        (404, ("--send-test-alert",), "FAIL"),
+    ):
+        if answer:
+            receiver.answer(answer)
+        done = await asyncio.to_thread(
+            run, "check", *arguments, "--format", "json", TRAILSTREAM_HEARTBEAT_URL=f"{receiver.url}/ping/secret"
+        )
+        assert outcomes(done)["heartbeat"]["status"] == status
+        assert "secret" not in done.out
+    assert [request.method for request in receiver.requests] == ["GET", "GET"]

@@ -15,9 +15,10 @@ from pydantic import SecretStr
 
 from stream.alert import Alert
 from stream.deliver.channel import Accepted, Answer, Down, Rejected, Retry
-from stream.deliver.http import MAX_RETRY_AFTER_S, HttpChannel, Reply, classify, http_url, parse_retry_after
+from stream.deliver.http import MAX_RETRY_AFTER_S, HttpChannel, Reply, classify, parse_retry_after
 from stream.metrics import ATTEMPT_REASONS
 from stream.settings import ChannelSettings
+from stream.urls import http_url
 from tests.receiver import Receiver
 from tests.tls import self_signed
 

@@ -19,10 +19,11 @@ from pydantic_settings import SettingsConfigDict
 from stream.alert import Alert
 from stream.deliver.channel import Answer
 from stream.deliver.channels.relayed import relayed, web_address
-from stream.deliver.http import HttpChannel, http_url
+from stream.deliver.http import HttpChannel
 from stream.deliver.text import as_text
 from stream.deliver.trail import trail_arn
 from stream.settings import ChannelSettings
+from stream.urls import http_url
 
 ALERT_NAME: Final = "TrailstreamAlert"
 

@@ -20,12 +20,13 @@ from stream.deliver.channel import Answer, Down, PeopleChannel
 from stream.deliver.channels.relayed import Limits, fitting, relayed, web_address
 from stream.deliver.facts import links
 from stream.deliver.group import Group
-from stream.deliver.http import HttpChannel, Reply, classify, http_url
+from stream.deliver.http import HttpChannel, Reply, classify
 from stream.deliver.text import as_text, cut
 from stream.deliver.trail import incident_key, trail_arn
 from stream.deliver.words import Style
 from stream.settings import PeopleSettings
 from stream.severity import Severity
+from stream.urls import http_url
 
 ENQUEUE_PATH: Final = "/v2/enqueue"
 

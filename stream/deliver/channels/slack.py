@@ -19,10 +19,11 @@ from stream.deliver.channel import Accepted, Answer, PeopleChannel
 from stream.deliver.channels.slack_answers import NO_THREAD, api_answer, webhook_answer
 from stream.deliver.channels.slack_blocks import MAX_HEADLINE, MAX_SECTION, MRKDWN, PLAIN, blocks
 from stream.deliver.group import Group
-from stream.deliver.http import HttpChannel, Reply, http_url
+from stream.deliver.http import HttpChannel, Reply
 from stream.deliver.threads import Threads
 from stream.deliver.trail import incident_key, trail_arn
 from stream.settings import PeopleSettings
+from stream.urls import http_url
 
 if TYPE_CHECKING:
     from stream.aws import Aws

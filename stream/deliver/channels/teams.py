@@ -18,11 +18,12 @@ from stream.deliver.channel import Answer, Down, PeopleChannel, Rejected
 from stream.deliver.channels.relayed import Limits, fitting, relayed, web_address
 from stream.deliver.facts import MARKS, Fact, details, links, more, origin, questions
 from stream.deliver.group import Group
-from stream.deliver.http import HttpChannel, Reply, classify, http_url
+from stream.deliver.http import HttpChannel, Reply, classify
 from stream.deliver.text import as_text
 from stream.deliver.words import Lengths, Style, Words
 from stream.settings import PeopleSettings
 from stream.severity import Severity
+from stream.urls import http_url
 
 # Documented are 28 KB, with all that Teams makes of a card; others saw messages refused from 21,000 characters on
 # (https://www.rubydoc.info/gems/msteams_hermes/MsTeamsHermes/Message,

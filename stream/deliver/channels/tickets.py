@@ -15,9 +15,9 @@ from stream.alert import Actor, Alert
 from stream.deliver.channels.relayed import Limits, web_address
 from stream.deliver.facts import questions
 from stream.deliver.group import Group
-from stream.deliver.http import http_url
 from stream.deliver.text import as_text
 from stream.deliver.words import Style
+from stream.urls import http_url
 
 MARK_CHARACTERS: Final = 10
 _MAX_LINK: Final = 300  # a link that is cut leads nowhere; ours have half of that

@@ -19,10 +19,11 @@ from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.channel import Answer
-from stream.deliver.http import HttpChannel, http_url
+from stream.deliver.http import HttpChannel
 from stream.deliver.minimal import minimal_json
 from stream.deliver.text import cut, printable
 from stream.settings import ChannelSettings
+from stream.urls import http_url
 
 EVENT_TYPE: Final = "io.trailstream.alert.v1"
 _SCHEME: Final = "whsec_"
