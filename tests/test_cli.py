@@ -155,3 +155,35 @@ def test_a_reader_of_the_help_that_leaves_early_sees_no_traceback() -> None:
 
     assert process.wait(120) != 0
     assert b"Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("trailstream ch", {"channels", "check"}),
+        ("trailstream channels show sl", {"slack"}),
+        ("trailstream channels test page", {"pagerduty"}),
+        ("trailstream rules show ct", {"ct-013"}),
+        ("trailstream rules show trailstream-s", {"trailstream-silence"}),
+        ("trailstream rules show ./my-r", {"./my-r"}),
+    ],
+)
+def test_the_shell_completes_commands_and_names(words: str, completed: set[str]) -> None:
+    count = str(len(words.split()) - 1)
+    done = run(_TRAILSTREAM_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=count)
+
+    assert {line.partition(",")[2] for line in done.out.splitlines()} == completed
+
+
+def test_the_help_s_line_for_the_shell_is_one_that_it_takes() -> None:
+    line = next(line for line in invoke("--help").out.splitlines() if "_COMPLETE=" in line)
+    done = subprocess.run(
+        ["bash", "-c", f"{line.strip()}; complete -p trailstream"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=child_environ() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )
+
+    assert "_trailstream_completion" in done.stdout, done.stderr

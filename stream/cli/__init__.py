@@ -43,6 +43,8 @@ def cli() -> None:
         export TRAILSTREAM_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/111122223333/trailstream
         export TRAILSTREAM_BUCKETS=acme-cloudtrail TRAILSTREAM_STDOUT=true
         trailstream check && trailstream run
+    Complete commands and names with the Tab key (zsh_source, fish_source: likewise):
+        eval "$(_TRAILSTREAM_COMPLETE=bash_source trailstream)"
     """
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from stream.cli.options import LIST_FORMAT
+from stream.cli.options import LIST_FORMAT, complete_channels
 from stream.commands.group import Group
 
 
@@ -42,7 +42,7 @@ def channels_list(*, format_: Any) -> int:
 
 
 @channels.command("show")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=complete_channels)
 @click.option("--example", is_flag=True, help="Also the exact request for a sample alert. Nothing is sent.")
 def channels_show(*, name: str, example: bool) -> int:
     """Show how a channel is set, without its secrets, and what it would send.
@@ -65,7 +65,7 @@ def channels_show(*, name: str, example: bool) -> int:
 
 
 @channels.command("test")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=complete_channels)
 def channels_test(*, name: str) -> int:
     """Send one test alert by a channel, and say what its service answered.
 

@@ -1,6 +1,24 @@
 """Options that several commands have."""
 
 import click
+from click.shell_completion import CompletionItem
+
+
+def complete_channels(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+    """Names of channels that begin so."""
+    from stream.deliver.channels import CHANNELS
+
+    return [name for name in CHANNELS if name.startswith(begun)]
+
+
+def complete_rules(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Built-in packs and alerts of no record that begin so, or any file."""
+    from stream.detect.rules import packs
+    from stream.notice import KINDS
+
+    found = [CompletionItem(name) for name in (*packs(), *KINDS) if name.startswith(begun)]
+    return found or [CompletionItem(begun, type="file")]
+
 
 LIST_FORMAT = click.option(
     "--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import click
 
-from stream.cli.options import LIST_FORMAT, REPORT_FORMAT
+from stream.cli.options import LIST_FORMAT, REPORT_FORMAT, complete_rules
 from stream.commands.group import Group
 
 
@@ -76,7 +76,7 @@ def rules_list(*, format_: Any, suppressions: bool, refused: bool, notices: bool
 
 
 @rules.command("show")
-@click.argument("rule", metavar="RULE")
+@click.argument("rule", metavar="RULE", shell_complete=complete_rules)
 def rules_show(*, rule: str) -> int:
     """Show a rule: how it stands, what it makes log files be searched for, its tests, and its source.
 
