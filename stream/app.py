@@ -6,11 +6,11 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from botocore.exceptions import BotoCoreError
@@ -18,6 +18,9 @@ from botocore.exceptions import BotoCoreError
 from stream import __version__, logs
 from stream.accounts.book import AccountBook
 from stream.aws import Aws
+from stream.canary.call import call
+from stream.canary.mark import Heard
+from stream.canary.watch import Canary
 from stream.configuration import Configuration, load
 from stream.cores import usable_cores
 from stream.deliver.channels import make
@@ -125,6 +128,8 @@ async def _run(configuration: Configuration) -> None:
         )
         hearing = Hearing(lambda: queue.last_receive)
         watch = _watch(hearing, settings, metrics, dispatcher, ledger, accounts)
+        heard = Heard() if settings.canary else None
+        canary = _canary(heard, hearing, aws, metrics, dispatcher, ledger)
         status = Status(
             metrics.registry,
             recent,
@@ -147,7 +152,8 @@ async def _run(configuration: Configuration) -> None:
             threads=threads,
             notes=ledger if isinstance(ledger, DynamoLedger) else None,
             account_name=accounts.name,
-            hearing=hearing if watch else None,
+            hearing=hearing if watch or canary else None,
+            canary=heard,
             look_around=partial(learning.learn_trails, aws) if learning.known().learns_trails else None,
         )
         log.info(
@@ -169,7 +175,20 @@ async def _run(configuration: Configuration) -> None:
         reloader = Reloader(in_force.parts(pipeline, dispatcher), metrics)
         heartbeat = _heartbeat(settings, metrics, status, queue)
         with _stopping_on_signals(queue, dispatcher), _reloading_on_sighup(reloader):
-            await _work(queue, pipeline, dispatcher, metrics, accounts, aws, reloader, learning, watch, heartbeat)
+            await _work(
+                queue,
+                pipeline,
+                dispatcher,
+                accounts,
+                beside=[
+                    watch_event_loop(metrics),
+                    accounts.keep_fresh(aws, metrics),
+                    reloader.run(),
+                    learning.learn_role(aws),
+                    learning.keep_trails(aws),
+                    *(each.run() for each in (watch, canary, heartbeat) if each is not None),
+                ],
+            )
     log.info("stopped")
 
 
@@ -177,29 +196,16 @@ async def _work(
     queue: Queue,
     pipeline: Pipeline,
     dispatcher: Dispatcher,
-    metrics: Metrics,
     accounts: AccountBook,
-    aws: Aws,
-    reloader: Reloader,
-    learning: Learning,
-    watch: Watch | None,
-    heartbeat: Heartbeat | None,
+    *,
+    beside: Iterable[Coroutine[Any, Any, None]],
 ) -> None:
+    """Read the queue until told to stop, and do what else is to be done meanwhile."""
     async with asyncio.TaskGroup() as tasks:
-        beside = [
-            tasks.create_task(watch_event_loop(metrics)),
-            tasks.create_task(accounts.keep_fresh(aws, metrics)),
-            tasks.create_task(reloader.run()),
-            tasks.create_task(learning.learn_role(aws)),
-            tasks.create_task(learning.keep_trails(aws)),
-        ]
-        if watch is not None:
-            beside.append(tasks.create_task(watch.run()))
-        if heartbeat is not None:
-            beside.append(tasks.create_task(heartbeat.run()))
+        others = [tasks.create_task(each) for each in beside]
         await accounts.wait(_NAMES_S)
         await queue.run(pipeline.process, room=dispatcher.room)
-        for task in beside:
+        for task in others:
             task.cancel()
 
 
@@ -223,6 +229,23 @@ def _watch(
         notes=ledger if isinstance(ledger, DynamoLedger) else None,
         account_name=accounts.name,
         by_source=settings.source_metrics,
+    )
+
+
+def _canary(
+    heard: Heard | None, hearing: Hearing, aws: Aws, metrics: Metrics, dispatcher: Dispatcher, ledger: Ledger
+) -> Canary | None:
+    """The calls that have to come back in a log file, if they are wanted."""
+    if heard is None:
+        return None
+    return Canary(
+        partial(call, aws),
+        heard,
+        hearing.settled,
+        lambda notice: tell(notice, dispatcher, metrics),
+        metrics,
+        clock=SystemClock(),
+        notes=ledger if isinstance(ledger, DynamoLedger) else None,
     )
 
 

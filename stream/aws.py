@@ -41,7 +41,13 @@ class Aws:
         self.session: AioSession = get_session()
 
     def client(
-        self, service: str, *, region: str | None = None, connections: int = 10, attempts: int = 3
+        self,
+        service: str,
+        *,
+        region: str | None = None,
+        connections: int = 10,
+        attempts: int = 3,
+        user_agent: str = "",
     ) -> AbstractAsyncContextManager[Any]:
         """An aiobotocore client, to be entered with `async with`.
 
@@ -51,6 +57,7 @@ class Aws:
             connections: size of the pool. Each long poll holds one for 20 seconds, so a client that polls needs more
                 than it has receivers.
             attempts: how often one request is tried in all, by botocore's own standard retries.
+            user_agent: a word to put into it beside our own.
         """
         config = AioConfig(
             region_name=region or self.region,
@@ -58,7 +65,7 @@ class Aws:
             connect_timeout=_CONNECT_TIMEOUT_S,
             read_timeout=_READ_TIMEOUT_S,
             retries={"mode": "standard", "total_max_attempts": attempts},
-            user_agent_extra=f"trailstream/{__version__}",
+            user_agent_extra=f"trailstream/{__version__} {user_agent}".rstrip(),
         )
         return _Counted(self.session.create_client(service, config=config), service, self._metrics)
 

@@ -74,6 +74,7 @@ ERRORS: Final = {
     "process": ("unexpected",),
     "context": ("timeout", "unexpected"),
     "geoip": ("unreadable", "damaged"),
+    "canary": ("connection", "refused"),
     "heartbeat": ("timeout", "connection", "tls", "refused"),
 }
 """For each stage, the reasons that `errors_total` counts."""
@@ -202,6 +203,13 @@ class Metrics:
             "event_loop_lag_seconds", "Longest delay of the event loop since the scrape before."
         )
         self.event_loop_tasks = gauge("event_loop_tasks", "Tasks of the event loop that are not done.")
+        self.canary_last_seen = gauge(
+            "canary_last_seen_timestamp_seconds",
+            "When the newest call of TRAILSTREAM_CANARY was made that came back in a log file, in Unix time.",
+        )
+        self.canary_round_trip = gauge(
+            "canary_round_trip_seconds", "From a call of TRAILSTREAM_CANARY until its record was read, to the minute."
+        )
         self.heartbeat_last_success = gauge(
             "heartbeat_last_success_timestamp_seconds",
             "When the address of TRAILSTREAM_HEARTBEAT_URL last took a call, in Unix time.",

@@ -82,6 +82,13 @@ KINDS: Final = {
             "No log file of an account and region for three times the usual interval, half an hour at least; critical "
             "where nothing at all comes.",
         ),
+        Kind(
+            "trailstream-canary",
+            "A call that has to be recorded was not",
+            "high",
+            "With TRAILSTREAM_CANARY: a harmless call of Trailstream's own does not come back in a log file within 45 "
+            "minutes, nor does a later one.",
+        ),
     )
 }
 """Every kind there is, by its id."""

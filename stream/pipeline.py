@@ -17,6 +17,7 @@ from typing import Any, Final
 import structlog
 
 from stream.alert import Alert, LogFile
+from stream.canary.mark import Heard
 from stream.decode import LogDecoder, Record
 from stream.deliver.dispatcher import DeliveryFailed, Dispatcher
 from stream.deliver.gaps import Gaps
@@ -82,6 +83,7 @@ class Pipeline:
     Args:
         account_name: the name of an account by its id, if it is known.
         hearing: is told of every log file that was announced.
+        canary: is shown every record that is judged.
         look_around: brings what is known of the trails up to date; awaited before a change to one is judged.
     """
 
@@ -98,6 +100,7 @@ class Pipeline:
         look_around: Callable[[], Awaitable[None]] | None = None,
         account_name: Callable[[str], str | None] = _nameless,
         hearing: Hearing | None = None,
+        canary: Heard | None = None,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -110,6 +113,7 @@ class Pipeline:
         self._looking_around = look_around
         self._account_name = account_name
         self._hearing = hearing
+        self._canary = canary
         self._tells_of_itself = PACK in settings.packs
         self._told_of_inline = False
         # Looking up a metric by its labels costs as much as counting.
@@ -296,6 +300,8 @@ class Pipeline:
     def _judge(self, records: list[Record], reading: "_Reading", work: _Work) -> Iterator[Alert]:
         for record in records:
             began = time.perf_counter()
+            if self._canary is not None:
+                self._canary.hear(record.data)
             try:
                 alerts = work.detection.detector.alerts(
                     record.data,

@@ -253,6 +253,12 @@ class Settings(Section):
         "how often they come is learnt, for a week at first. Unset: if `TRAILSTREAM_LEDGER` is a table. Without one, "
         "true is right for a single replica only, since each of several hears a part.",
     )
+    canary: bool = Field(
+        default=False,
+        description="Call sts:GetCallerIdentity every 15 minutes, which needs no permission, and alert when its record "
+        "has not come back in a log file after 45. It takes a trail that records this account, this region and read "
+        "events, and a ledger that replicas share, or a single replica.",
+    )
     source_metrics: int = Field(
         default=0,
         ge=0,

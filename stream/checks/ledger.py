@@ -43,6 +43,18 @@ def check_silence(settings: Settings) -> Outcome | None:
     )
 
 
+def check_canary(settings: Settings) -> Outcome | None:
+    """Say that a call that any replica may read has to be known to all."""
+    if not settings.canary or settings.ledger != "memory":
+        return None
+    return Outcome(
+        "canary",
+        "warn",
+        "each process waits for its own calls, which another one may read",
+        "Run one replica, or set TRAILSTREAM_LEDGER=dynamodb://<table>, by which replicas know of one another's calls.",
+    )
+
+
 async def check_table(aws: Aws, settings: Settings) -> AsyncIterator[Outcome]:
     """Look at the table that `TRAILSTREAM_LEDGER` names, and try what `run` will do."""
     address = Address.of(settings.ledger, aws.region)

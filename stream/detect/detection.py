@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stream.canary.mark import LITERAL
 from stream.decode import Prefilter
 from stream.detect.detector import Detector
 from stream.detect.placeholders import is_inline, load
@@ -42,7 +43,10 @@ class Detection:
             ConfigError: a file can't be used; names the variable, the file and the reason.
         """
         rules = rules_of(settings)
-        return cls(Prefilter(rules.literals), detector(rules), suppressions_of(settings, rules))
+        literals = rules.literals
+        if settings.canary and literals is not None:
+            literals |= {LITERAL}
+        return cls(Prefilter(literals), detector(rules), suppressions_of(settings, rules))
 
 
 def rules_of(settings: Settings) -> RuleSet:

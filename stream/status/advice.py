@@ -38,6 +38,7 @@ _BY_STAGE: Final[Mapping[str, str]] = {
     "accounts": "Alerts go without the accounts' names meanwhile: `trailstream check`.",
     "ledger": "Replicas may tell an alert twice meanwhile: `trailstream check` looks at the table.",
     "context": "Alerts went without what else the caller did.",
+    "canary": "The call of TRAILSTREAM_CANARY could not be made: allow traffic to STS in this region.",
     "heartbeat": "Somebody will be paged for want of a call: look at TRAILSTREAM_HEARTBEAT_URL and at the way out.",
     "geoip": "Alerts go without the place of an address: look at TRAILSTREAM_GEOIP.",
     "process": "An unexpected fault: the log has its traceback. Please report it.",
