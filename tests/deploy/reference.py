@@ -18,6 +18,7 @@ from tests.commands.running import invoke
 ROOT: Final = Path(__file__).parents[2]
 README: Final = ROOT / "deploy/README.md"
 LEVELS: Final = ("debug", "info", "warning", "error", "exception")
+_INFO: Final = {"info": ("version", "python")}
 _SECTION: Final = "<!-- begin {0}: python -m tests.deploy.reference -->\n{1}\n<!-- end {0} -->"
 
 
@@ -79,12 +80,23 @@ def logs_table() -> str:
 def metrics_table(registry: CollectorRegistry) -> str:
     """A row for each metric of ours."""
     rows = []
-    for family in registry.collect():
-        if family.name.startswith("trailstream_"):
-            name = f"{family.name}_total" if family.type == "counter" else family.name
-            labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
-            rows.append((f"`{name}`", family.type, ", ".join(labels), family.documentation))
+    for collector in registry._collector_to_names:
+        for family in collector.collect():
+            if family.name.startswith("trailstream_"):
+                name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
+                labels = (*getattr(collector, "_labelnames", ()), *_INFO.get(family.type, ()))
+                rows.append((f"`{name}`", family.type, ", ".join(labels), family.documentation))
     return _table(("metric", "type", "labels", "meaning"), rows)
+
+
+def metric_names() -> set[str]:
+    """Every name that a sample of `/metrics` may have, those of the process among them."""
+    found = set()
+    for collector, names in Metrics().registry._collector_to_names.items():
+        suffixes = ("_bucket", "_count", "_sum") if getattr(collector, "_type", "") == "histogram" else ("",)
+        found |= {f"{name}{suffix}" for name in names for suffix in suffixes}
+        found |= {sample.name for family in collector.collect() for sample in family.samples}
+    return found
 
 
 def settings_table() -> str:

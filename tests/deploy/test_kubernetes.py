@@ -25,6 +25,7 @@ CRDS: Final = {
     "ScaledObject": "@kubernetes-models/keda/keda.sh/v1alpha1/index.js",
     "TriggerAuthentication": "@kubernetes-models/keda/keda.sh/v1alpha1/index.js",
     "PodMonitor": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/index.js",
+    "PrometheusRule": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/index.js",
 }
 Manifest = dict[str, Any]
 
