@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,13 @@ CRDS: Final = {
     "TriggerAuthentication": "@kubernetes-models/keda/keda.sh/v1alpha1/index.js",
     "PodMonitor": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/index.js",
     "PrometheusRule": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/index.js",
+}
+RESTRICTED: Final = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "runAsNonRoot": True,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
 }
 Manifest = dict[str, Any]
 
@@ -63,18 +71,19 @@ def containers(overlay: str) -> list[Manifest]:
     return [*pod(overlay)["initContainers"], *pod(overlay)["containers"]]
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_the_schemas_of_kubernetes_take_it(overlay: str, tmp_path: Path) -> None:
+def assert_kubernetes_takes(own: list[Manifest], folder: Path) -> None:
+    """Its schemas, strictly."""
     validate = program("kubernetes-validate")
-    own = [each for each in manifests(overlay) if each["kind"] not in CRDS]
     assert len(own) >= 6
-    file = tmp_path / "manifests.yaml"
+    file = folder / "manifests.yaml"
     file.write_text(yaml.safe_dump_all(own))
     done = subprocess.run([validate, "--strict", file], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_schemas_of_keda_and_of_prometheus_take_it() -> None:
+def assert_custom_resources_are_right(found: Mapping[str, Manifest]) -> None:
+    """By the schemas of KEDA and of the Prometheus Operator, one manifest of each kind."""
+    assert found.keys() == CRDS.keys()
     node = program("node")
     script = """
         const [file, manifest] = JSON.parse(require("fs").readFileSync(0, "utf8"));
@@ -88,7 +97,7 @@ def test_the_schemas_of_keda_and_of_prometheus_take_it() -> None:
     for kind, model in CRDS.items():
         if not (modules / model).is_file():
             pytest.skip(f"{model} is missing; .ci/tools installs it")
-        manifest = one("example-eks", kind)
+        manifest = found[kind]
         broken = manifest | {"spec": []}
         for each, fits in ((manifest, True), (broken, False)):
             done = subprocess.run(
@@ -103,17 +112,19 @@ def test_the_schemas_of_keda_and_of_prometheus_take_it() -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_schemas_of_kubernetes_take_it(overlay: str, tmp_path: Path) -> None:
+    assert_kubernetes_takes([each for each in manifests(overlay) if each["kind"] not in CRDS], tmp_path)
+
+
+def test_the_schemas_of_keda_and_of_prometheus_take_it() -> None:
+    assert_custom_resources_are_right({kind: one("example-eks", kind) for kind in CRDS})
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_container_is_restricted_and_bounded(overlay: str) -> None:
     assert len(containers(overlay)) == 2
     for container in containers(overlay):
-        context = container["securityContext"]
-        assert context == {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            "capabilities": {"drop": ["ALL"]},
-            "seccompProfile": {"type": "RuntimeDefault"},
-        }
+        assert container["securityContext"] == RESTRICTED
         assert container["resources"] == {
             "requests": {"cpu": "250m", "memory": "192Mi"},
             "limits": {"memory": "256Mi"},
