@@ -33,6 +33,7 @@ COMMANDS = [
     "routes schema",
     "replay",
     "redrive",
+    "verify",
     "demo",
 ]
 

@@ -9,6 +9,7 @@ import sys
 import click
 
 from stream.cli.channels import channels
+from stream.cli.digests import verify
 from stream.cli.queues import redrive, replay
 from stream.cli.routes import routes
 from stream.cli.rules import rules
@@ -48,7 +49,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, scan, check, rules, channels, routes, env, replay, redrive, demo):
+for _command in (run, scan, check, rules, channels, routes, env, replay, redrive, verify, demo):
     cli.add_command(_command)
 
 

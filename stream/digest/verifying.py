@@ -1,0 +1,235 @@
+"""The digests and log files of one account and region between two times: objects of S3 in, what is wrong out."""
+
+import asyncio
+import hashlib
+import zlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stream.aws import Aws
+from stream.digest.chain import Fetched, Unreadable, walk
+from stream.digest.digest import MOST_BYTES, Digest, Listed, Place
+from stream.digest.finding import Finding
+from stream.digest.listing import digests, logs
+from stream.sources.hearing import delivered
+
+_AT_ONCE: Final = 16
+_CHUNK_BYTES: Final = 64 * 1024
+_WINDOW_BYTES: Final = 1024 * 1024
+_DELIVERY_S: Final = 1200.0
+"""A log file is delivered, and so listed, up to so much later than its name says."""
+_SETTLED_S: Final = 3600.0
+"""At the end of what is looked at a later digest may list what came late."""
+
+_GONE: Final = ("NoSuchKey", "404", "NoSuchVersion")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was looked at and is as it should be."""
+
+    digests: int = 0
+    logs: int = 0
+
+
+class PublicKeys:
+    """CloudTrail's public keys, asked for once a region and day.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_ListPublicKeys.html
+    """
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._known: dict[tuple[str, str], bytes] = {}
+        self._asked: dict[tuple[str, int], Unreadable | None] = {}
+        self._asking = asyncio.Lock()
+
+    async def get(self, region: str, fingerprint: str, at: float) -> bytes | None:
+        """A key by its fingerprint; `None`: CloudTrail has none that was valid then.
+
+        Raises:
+            Unreadable: they can't be had.
+        """
+        async with self._asking:
+            asked = (region, int(at // 86_400))
+            if (region, fingerprint) not in self._known:
+                if asked not in self._asked:
+                    self._asked[asked] = await self._ask(region, at)
+                if fault := self._asked[asked]:
+                    raise fault
+        return self._known.get((region, fingerprint))
+
+    async def _ask(self, region: str, at: float) -> Unreadable | None:
+        try:
+            async with self._aws.client("cloudtrail", region=region) as client:
+                token: dict[str, str] = {}
+                while True:
+                    answer = await client.list_public_keys(StartTime=at - 86_400, EndTime=at + 86_400, **token)
+                    for key in answer.get("PublicKeyList", ()):
+                        self._known[region, str(key["Fingerprint"])] = bytes(key["Value"])
+                    if not answer.get("NextToken"):
+                        return None
+                    token = {"NextToken": answer["NextToken"]}
+        except (ClientError, BotoCoreError, OSError) as error:
+            return Unreadable(
+                f"the public keys of {region} can't be had ({_code(error)}): that takes cloudtrail:ListPublicKeys"
+            )
+
+
+class Verifier:
+    """Looks at one folder after the other.
+
+    Args:
+        s3: aiobotocore's client.
+        bucket: whose objects.
+        public_keys: of CloudTrail.
+        since: Unix time.
+        until: likewise.
+        tally: is kept up to date.
+        advance: is told of each object that was looked at.
+    """
+
+    def __init__(
+        self,
+        s3: Any,
+        bucket: str,
+        public_keys: PublicKeys,
+        *,
+        since: float,
+        until: float,
+        tally: Tally,
+        advance: Callable[[str], None],
+    ) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._public_keys = public_keys
+        self._since = since
+        self._until = until
+        self._tally = tally
+        self._advance = advance
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(self, root: str) -> AsyncIterator[Finding]:
+        """What is wrong with the files of one account and region.
+
+        Raises:
+            ClientError, BotoCoreError, OSError: the bucket can't be listed.
+        """
+        chains: dict[str, list[Place]] = defaultdict(list)
+        for place in await digests(self._s3, self._bucket, root, self._since, self._until):
+            chains[place.chain].append(place)
+        listed: set[str] = set()
+        covered: list[tuple[float, float]] = []
+        for _, places in sorted(chains.items()):
+            async for found in walk(
+                self._bucket, places, self._fetch, self._public_keys.get, since=self._since, until=self._until
+            ):
+                if isinstance(found, Finding):
+                    yield found
+                    continue
+                self._tally.digests += 1
+                self._advance(found.key)
+                covered.append((found.start, found.end))
+                listed.update(log.key for log in found.logs)
+                for finding in await self._look_at_logs(found):
+                    yield finding
+        async for finding in self._unlisted(root, listed, covered):
+            yield finding
+
+    async def _look_at_logs(self, digest: Digest) -> list[Finding]:
+        async with asyncio.TaskGroup() as tasks:
+            looks = [tasks.create_task(self._look_at_log(log)) for log in digest.logs]
+        return [finding for look in looks if (finding := look.result()) is not None]
+
+    async def _look_at_log(self, log: Listed) -> Finding | None:
+        async with self._slots:
+            try:
+                found = await self._sha256(log)
+            except Unreadable as error:
+                return Finding("unreadable", log.bucket, log.key, str(error))
+        self._advance(log.key)
+        if found is None:
+            return Finding("log_missing", log.bucket, log.key, "a digest lists it, and it is not there")
+        if found != log.sha256:
+            return Finding("log_altered", log.bucket, log.key, "its content is not what CloudTrail delivered")
+        self._tally.logs += 1
+        return None
+
+    async def _unlisted(
+        self, root: str, listed: set[str], covered: list[tuple[float, float]]
+    ) -> AsyncIterator[Finding]:
+        """Log files of hours of which the digests are there, and do not know them."""
+        spans = settled(covered)
+        detail = "the digests of its time do not list it: it is not CloudTrail's, or of a trail without digests"
+        async for one in logs(self._s3, self._bucket, root, self._since, self._until):
+            minute = delivered(one.key)
+            at = one.at if minute is None else minute * 60.0
+            if one.key not in listed and any(first <= at < last for first, last in spans):
+                yield Finding("log_unlisted", self._bucket, one.key, detail)
+
+    async def _fetch(self, key: str) -> Fetched | None:
+        answer = await self._get(self._bucket, key)
+        if answer is None:
+            return None
+        body = b""
+        async with answer["Body"] as stream:
+            while chunk := await stream.read(_CHUNK_BYTES):
+                body += chunk
+                if len(body) > MOST_BYTES:
+                    raise Unreadable("it is too large")
+        return Fetched(body, str(answer.get("Metadata", {}).get("signature", "")))
+
+    async def _sha256(self, log: Listed) -> str | None:
+        """Of a log file's JSON; of one that is damaged, of nothing that could fit. `None`: it is gone."""
+        answer = await self._get(log.bucket, log.key)
+        if answer is None:
+            return None
+        found, inflater = hashlib.sha256(), zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            async with answer["Body"] as stream:
+                while chunk := await stream.read(_CHUNK_BYTES):
+                    full = True
+                    while full:  # a bomb is inflated in windows, and hashed
+                        window = inflater.decompress(chunk, _WINDOW_BYTES)
+                        found.update(window)
+                        chunk, full = inflater.unconsumed_tail, len(window) == _WINDOW_BYTES
+                        await asyncio.sleep(0)
+                    if inflater.unused_data:
+                        return ""
+        except zlib.error:
+            return ""
+        except (ClientError, BotoCoreError, OSError) as error:
+            raise Unreadable(f"it could not be read to its end ({_code(error)})") from error
+        return found.hexdigest() if inflater.eof else ""
+
+    async def _get(self, bucket: str, key: str) -> Any | None:
+        try:
+            return await self._s3.get_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if _code(error) in _GONE:
+                return None
+            raise Unreadable(f"S3 answers {_code(error)}: reading takes s3:GetObject, and kms:Decrypt") from error
+        except (BotoCoreError, OSError) as error:
+            raise Unreadable(f"no answer from S3 ({_code(error)})") from error
+
+
+def _code(error: BaseException) -> str:
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", ""))[:80]
+    return type(error).__name__
+
+
+def settled(covered: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Of the spans that digests cover those parts of which any log file would be listed by now."""
+    spans: list[tuple[float, float]] = []
+    for first, last in sorted(covered):
+        if spans and first <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], last))
+        else:
+            spans.append((first, last))
+    end = max((last for _, last in spans), default=0.0) - _SETTLED_S
+    return [(first, min(last - _DELIVERY_S, end)) for first, last in spans]
