@@ -31,7 +31,7 @@ _SALVAGE_STEP_BYTES: Final = 512
 _IsalError: Final[type[Exception]] = igzip_lib.IsalError  # type: ignore[assignment]
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-_FLAGS_AT: Final = 3
+_METHOD_AT, _FLAGS_AT, _DEFLATE = 2, 3, 8
 _HEADER_CHECKSUM, _EXTRA_FIELD, _FILE_NAME, _COMMENT = 2, 4, 8, 16
 _JSON_SPACE: Final = b" \t\r\n"
 _BOM: Final = b"\xef\xbb\xbf"
@@ -191,7 +191,7 @@ def _must_wait(member: bytes) -> bool:
     if len(member) <= _FLAGS_AT:
         return True
     flags, at = member[_FLAGS_AT], 10
-    if not flags & _HEADER_CHECKSUM:
+    if member[_METHOD_AT] != _DEFLATE or not flags & _HEADER_CHECKSUM:
         return False
     if flags & _EXTRA_FIELD:
         at += 2 + int.from_bytes(member[at : at + 2], "little")
