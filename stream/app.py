@@ -31,6 +31,7 @@ from stream.deliver.recent import Recent
 from stream.deliver.repeats import SHARE_THE_LEDGER, may_repeat
 from stream.detect.detector import Detector
 from stream.detect.links import Portal
+from stream.digest.watching import DigestWatch
 from stream.errors import ConfigError
 from stream.heartbeat import Heartbeat
 from stream.in_force import InForce
@@ -142,6 +143,11 @@ async def _run(configuration: Configuration) -> None:
         with _aws_configured():
             objects = await parts.enter_async_context(Objects(aws))
             await parts.enter_async_context(queue)
+            digests = None
+            if settings.digest and PACK in settings.packs:
+                notes = ledger if isinstance(ledger, DynamoLedger) else None
+                watching = DigestWatch(aws, metrics, account_name=accounts.name, notes=notes)
+                digests = await parts.enter_async_context(watching)
         learning.learn_queue(queue.attributes)
         pipeline = Pipeline(
             settings,
@@ -154,6 +160,7 @@ async def _run(configuration: Configuration) -> None:
             account_name=accounts.name,
             hearing=hearing if watch or canary else None,
             canary=heard,
+            digests=digests,
             look_around=partial(learning.learn_trails, aws) if learning.known().learns_trails else None,
         )
         log.info(

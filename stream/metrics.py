@@ -203,6 +203,9 @@ class Metrics:
             "event_loop_lag_seconds", "Longest delay of the event loop since the scrape before."
         )
         self.event_loop_tasks = gauge("event_loop_tasks", "Tasks of the event loop that are not done.")
+        self.digests = counter(
+            "digests_total", "Digest files looked at (TRAILSTREAM_DIGEST), by the outcome.", "outcome"
+        )
         self.canary_last_seen = gauge(
             "canary_last_seen_timestamp_seconds",
             "When the newest call of TRAILSTREAM_CANARY was made that came back in a log file, in Unix time.",
@@ -223,21 +226,22 @@ class Metrics:
         self._declare_children()
 
     def _declare_children(self) -> None:
-        for outcome in SETTLEMENTS:
-            self.messages_settled.labels(outcome)
-        for envelope in ENVELOPES:
-            self.notifications.labels(envelope)
-        for outcome in ("extended", "failed", "expired"):
-            self.visibility_extensions.labels(outcome)
-        for state in ("visible", "in_flight", "delayed"):
-            self.queue_messages.labels(state)
+        single: tuple[tuple[Counter | Gauge | Histogram, Iterable[str]], ...] = (
+            (self.messages_settled, SETTLEMENTS),
+            (self.notifications, ENVELOPES),
+            (self.visibility_extensions, ("extended", "failed", "expired")),
+            (self.queue_messages, ("visible", "in_flight", "delayed")),
+            (self.digests, ("valid", "wrong")),
+            (self.log_file_duration, ("fetch", "decode", "detect")),
+        )
+        for metric, values in single:
+            for value in values:
+                metric.labels(value)
         self.log_files.labels("read", "ok")
         for reason in SKIP_REASONS:
             self.log_files.labels("skipped", reason)
         for reason in LOG_FILE_REASONS:
             self.log_files.labels("failed", reason)
-        for stage in ("fetch", "decode", "detect"):
-            self.log_file_duration.labels(stage)
         for stage, reasons in ERRORS.items():
             for reason in reasons:
                 self.errors.labels(stage, reason)

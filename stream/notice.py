@@ -83,6 +83,36 @@ KINDS: Final = {
             "where nothing at all comes.",
         ),
         Kind(
+            "trailstream-log-file-altered",
+            "A log file is not as CloudTrail delivered it",
+            "critical",
+            "With TRAILSTREAM_DIGEST: the content of a log file is not the one whose hash CloudTrail has signed.",
+        ),
+        Kind(
+            "trailstream-log-file-deleted",
+            "A log file was deleted",
+            "critical",
+            "With TRAILSTREAM_DIGEST: a log file that CloudTrail's digest lists is not in the bucket.",
+        ),
+        Kind(
+            "trailstream-digest-altered",
+            "A digest of log files is not CloudTrail's",
+            "critical",
+            "With TRAILSTREAM_DIGEST: a digest's signature does not fit, or it is not the one that the next one names.",
+        ),
+        Kind(
+            "trailstream-digest-missing",
+            "A digest of log files is missing",
+            "high",
+            "With TRAILSTREAM_DIGEST: an hour of a trail has no digest, though the next one names it.",
+        ),
+        Kind(
+            "trailstream-digest-chain-restarted",
+            "CloudTrail began its digests anew",
+            "high",
+            "With TRAILSTREAM_DIGEST: a digest names none before it, though one was there: validation was off between.",
+        ),
+        Kind(
             "trailstream-canary",
             "A call that has to be recorded was not",
             "high",

@@ -27,6 +27,7 @@ from stream.detect.context import LogFileContext
 from stream.detect.detection import Detection
 from stream.detect.detector import account_mismatch
 from stream.detect.impact import operation_of
+from stream.digest.watching import DigestWatch
 from stream.errors import LogFileError, PoisonMessage, TrailstreamError
 from stream.faults import Place, misplaced, unread, unreadable
 from stream.intake.keys import key_region
@@ -84,6 +85,7 @@ class Pipeline:
         account_name: the name of an account by its id, if it is known.
         hearing: is told of every log file that was announced.
         canary: is shown every record that is judged.
+        digests: looks at digest files that are announced; `None`: they are skipped.
         look_around: brings what is known of the trails up to date; awaited before a change to one is judged.
     """
 
@@ -101,6 +103,7 @@ class Pipeline:
         account_name: Callable[[str], str | None] = _nameless,
         hearing: Hearing | None = None,
         canary: Heard | None = None,
+        digests: DigestWatch | None = None,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -114,6 +117,7 @@ class Pipeline:
         self._account_name = account_name
         self._hearing = hearing
         self._canary = canary
+        self._digests = digests
         self._tells_of_itself = PACK in settings.packs
         self._told_of_inline = False
         # Looking up a metric by its labels costs as much as counting.
@@ -159,6 +163,8 @@ class Pipeline:
             raise
         self._metrics.notifications.labels(notification.envelope).inc()
         for bucket, key, reason in notification.skipped:
+            if reason == "digest" and self._digests is not None:
+                continue
             self._metrics.log_files.labels("skipped", reason).inc()
             log.debug("object skipped", bucket=bucket, key=key, message_id=message.id, reason=reason)
         return notification
@@ -166,6 +172,12 @@ class Pipeline:
     async def _alerts(self, work: _Work) -> AsyncGenerator[Alert]:
         """Every alert of the message, as it is found; what can't be read is a fault, and the rest is read."""
         sources: list[AsyncGenerator[Alert]] = [self._read(ref, work) for ref in work.notification.objects]
+        if self._digests is not None:
+            sources += [
+                self._look_at_digest(self._digests, bucket, key, work)
+                for bucket, key, reason in work.notification.skipped
+                if reason == "digest"
+            ]
         if work.notification.record is not None:
             sources.append(self._inline(work.notification.record, work))
         for source in sources:
@@ -175,6 +187,18 @@ class Pipeline:
                         yield alert
             except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this source only
                 self._unexpected(error, work, None)
+
+    async def _look_at_digest(self, digests: DigestWatch, bucket: str, key: str, work: _Work) -> AsyncGenerator[Alert]:
+        """The alerts of a digest file that was announced; if it can't be looked at, a fault."""
+        if not any(fnmatchcase(bucket, glob) for glob in self._settings.buckets):
+            return
+        try:
+            notices = await digests.look(bucket, key, self._unix_time())
+        except LogFileError as error:
+            self._failed(error, ObjectRef(bucket, key, None, None, None, ""), work)
+            return
+        for notice in notices:
+            yield notice.alert()
 
     async def _inline(self, record: dict[str, Any], work: _Work) -> AsyncGenerator[Alert]:
         if self._settings.inline_events:

@@ -259,6 +259,12 @@ class Settings(Section):
         "has not come back in a log file after 45. It takes a trail that records this account, this region and read "
         "events, and a ledger that replicas share, or a single replica.",
     )
+    digest: bool = Field(
+        default=False,
+        description="Look at the digest files of trails with log file validation as they are announced: their "
+        "signatures, that none is missing, and that each log file that they list is as it was delivered, for which it "
+        "is read again. Needs cloudtrail:ListPublicKeys. `trailstream verify` does so for what is there already.",
+    )
     source_metrics: int = Field(
         default=0,
         ge=0,

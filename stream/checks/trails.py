@@ -44,6 +44,23 @@ async def check_trails(aws: Aws, settings: Settings) -> AsyncIterator[Outcome]:
     yield Outcome(_CHECK, "ok", told)
 
 
+async def check_digest(aws: Aws, settings: Settings) -> AsyncIterator[Outcome]:
+    """Ask CloudTrail for the public keys that digests are held against, if TRAILSTREAM_DIGEST wants that."""
+    if not settings.digest:
+        return
+    region = (queue_region(settings.queue_url) if settings.queue_url else None) or aws.region
+    try:
+        async with aws.client("cloudtrail", region=region, attempts=2) as client:
+            answer = await client.list_public_keys()
+    except AWS_ERRORS as error:
+        evidence = f"CloudTrail doesn't give its public keys ({error_code(error)}): no digest can be looked at"
+        fix = f"Allow traffic to CloudTrail in {region} and every region that digests come from."
+        actions = (("cloudtrail:ListPublicKeys",), "*")
+        yield Outcome("digest", "FAIL", evidence, allow(actions) if is_forbidden(error) else fix)
+        return
+    yield Outcome("digest", "ok", f"{len(answer.get('PublicKeyList', ()))} public keys in {region}")
+
+
 def _words(trail: KnownTrail, *, spared: bool) -> Iterator[str]:
     yield "of the organisation" if trail.organization else "of an account"
     yield "all regions" if trail.multi_region else "one region"

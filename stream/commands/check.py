@@ -24,7 +24,7 @@ from stream.checks.outcome import Outcome, Status
 from stream.checks.queue import check_queue
 from stream.checks.routes import check_routes
 from stream.checks.suppressions import check_suppressions
-from stream.checks.trails import check_trails
+from stream.checks.trails import check_digest, check_trails
 from stream.configuration import Configuration, load
 from stream.detect.detection import rules_of
 from stream.errors import ConfigError
@@ -99,6 +99,8 @@ async def _aws_outcomes(settings: Settings) -> AsyncIterator[Outcome]:
         async for outcome in check_organization(aws, settings):
             yield outcome
         async for outcome in check_trails(aws, settings):
+            yield outcome
+        async for outcome in check_digest(aws, settings):
             yield outcome
         if settings.ledger != "memory":
             async for outcome in check_table(aws, settings):

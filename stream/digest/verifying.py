@@ -140,6 +140,32 @@ class Verifier:
         async for finding in self._unlisted(root, listed, covered):
             yield finding
 
+    async def look_at_chain(self, newest: Place, *, logs_after: float) -> AsyncIterator[Finding]:
+        """What is wrong with the digests of one chain up to this one, and with the log files of its later ones.
+
+        Args:
+            newest: the last one to look at.
+            logs_after: log files that earlier digests list were looked at before; Unix time.
+
+        Raises:
+            ClientError, BotoCoreError, OSError: the bucket can't be listed.
+        """
+        found = await digests(self._s3, self._bucket, newest.root, self._since, self._until)
+        places = {place.key: place for place in found if place.chain == newest.chain} | {newest.key: newest}
+        async for one in walk(
+            self._bucket,
+            list(places.values()),
+            self._fetch,
+            self._public_keys.get,
+            since=self._since,
+            until=self._until,
+        ):
+            if isinstance(one, Finding):
+                yield one
+            elif one.end > logs_after:
+                for finding in await self._look_at_logs(one):
+                    yield finding
+
     async def _look_at_logs(self, digest: Digest) -> list[Finding]:
         async with asyncio.TaskGroup() as tasks:
             looks = [tasks.create_task(self._look_at_log(log)) for log in digest.logs]

@@ -60,15 +60,15 @@ class Trail:
     def folder(self, kind: str, at: float) -> str:
         return f"{self.prefix}AWSLogs/{self.account}/{kind}/{self.region}/{clock(at, '%Y/%m/%d')}/"
 
-    async def deliver(self, hours: int, *, logs: int = 2, first: bool = True) -> None:
-        """So many hours of log files and their digests, up to `end`."""
+    async def deliver(self, hours: int, *, logs: int = 2, first: bool = True, tamper: bool = False) -> None:
+        """So many hours of log files and their digests, up to `end`; may alter the first log file before its digest."""
         if first:
             self._previous = {}
         for hour in range(hours):
             end = self.end - (hours - 1 - hour) * HOUR
-            await self._hour(end, logs)
+            await self._hour(end, logs, tamper=tamper)
 
-    async def _hour(self, end: float, logs: int) -> None:
+    async def _hour(self, end: float, logs: int, *, tamper: bool) -> None:
         listed, keys = [], []
         for number in range(logs):
             at = end - HOUR + 60 * (number + 1)
@@ -90,6 +90,8 @@ class Trail:
             )
             keys.append(key)
         self.logs.append(keys)
+        if tamper:
+            await self.rewrite(keys[0], b"{}")
         await self.sign(end, listed)
 
     def key_at(self, end: float) -> str:

@@ -1,0 +1,232 @@
+"""Digest files as they are announced: each is held against the chain since the last one; what is wrong becomes notices.
+
+How far a chain was looked at is shared by replicas. What lies between that and a digest that comes is looked at, and
+what is missing is looked for in the bucket before that is said. Whatever was found at one digest is found again at the
+next, in case that people could not be told of it: what they were told of is not told twice.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import astuple, dataclass, replace
+from typing import Any, Final, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stream.alert import LogFile
+from stream.aws import Aws
+from stream.digest.chain import HOUR_S
+from stream.digest.digest import Place
+from stream.digest.finding import Finding, Kind
+from stream.digest.verifying import PublicKeys, Tally, Verifier
+from stream.errors import LogFileError
+from stream.json_value import shown
+from stream.ledger.interface import Notes
+from stream.metrics import Metrics
+from stream.notice import Notice
+from stream.severity import Severity
+
+_LONGEST_S: Final = 7 * 24 * HOUR_S  # that is looked back; `trailstream verify` looks further
+_NAME_CHARACTERS: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """How a kind of finding is told."""
+
+    kind: str
+    event_name: str
+    severity: Severity
+    title: str
+    summary: str
+
+
+_OFF: Final = "(StopLogging, DeleteTrail, UpdateTrail)"
+_TOLD: Final[dict[Kind, _Words]] = {
+    "digest_altered": _Words(
+        "trailstream-digest-altered",
+        "DigestAltered",
+        "critical",
+        "A digest of log files is not CloudTrail's",
+        "Somebody has changed or replaced the digest by which CloudTrail proves the log files of an hour of {whose}: "
+        "{detail}. What that hour's log files say can't be believed any more.",
+    ),
+    "digest_missing": _Words(
+        "trailstream-digest-missing",
+        "DigestMissing",
+        "high",
+        "A digest of log files is missing",
+        "CloudTrail proves the log files of {whose} by a digest an hour, and one is missing: {detail}. Either somebody "
+        f"has deleted it, or logging or validation was off then {_OFF}.",
+    ),
+    "chain_restarted": _Words(
+        "trailstream-digest-chain-restarted",
+        "DigestChainRestarted",
+        "high",
+        "CloudTrail began its digests anew",
+        "Digests of {whose} no longer follow one another: {detail}. Logging or validation was off between "
+        f"{_OFF}, or somebody has deleted what was before.",
+    ),
+    "log_altered": _Words(
+        "trailstream-log-file-altered",
+        "LogFileAltered",
+        "critical",
+        "A log file is not as CloudTrail delivered it",
+        "Somebody has changed or replaced a log file of {whose}: {detail}. What it said before may not have been read.",
+    ),
+    "log_missing": _Words(
+        "trailstream-log-file-deleted",
+        "LogFileDeleted",
+        "critical",
+        "A log file was deleted",
+        "A log file of {whose} that CloudTrail delivered is not there any more: {detail}.",
+    ),
+}
+
+
+class DigestWatch:
+    """Looks at digests that are announced; to be entered with `async with`.
+
+    Args:
+        aws: the session.
+        metrics: counts what was looked at.
+        account_name: the name of an account by its id, if it is known.
+        notes: what replicas share; `None`: this process is alone.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        metrics: Metrics,
+        *,
+        account_name: Callable[[str], str | None],
+        notes: Notes | None,
+    ) -> None:
+        self._aws = aws
+        self._metrics = metrics
+        self._account_name = account_name
+        self._notes = notes
+        self._public_keys = PublicKeys(aws)
+        self._own: dict[str, _Looked] = {}
+        self._opened = AsyncExitStack()
+        self._s3: Any = None
+        self._looking: dict[str, asyncio.Lock] = {}
+
+    async def __aenter__(self) -> Self:
+        self._s3 = await self._opened.enter_async_context(self._aws.client("s3"))
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._opened.aclose()
+
+    async def look(self, bucket: str, key: str, now: float) -> list[Notice]:
+        """What is wrong with a digest that was announced, its log files, and those since the last one.
+
+        Raises:
+            LogFileError: something could not be looked at; it is to be tried again.
+        """
+        place = Place.of(key)
+        if place is None:
+            return []
+        name = _note_name(bucket, place)
+        async with self._looking.setdefault(name, asyncio.Lock()):
+            state = await self._revise(name, lambda state: state)
+            if place.end < state.latest:
+                return []
+            since = state.since_for(place.end)
+            verifier = Verifier(
+                self._s3,
+                bucket,
+                self._public_keys,
+                since=max(since, place.end - _LONGEST_S) if since else place.end - HOUR_S + 1.0,
+                until=place.end,
+                tally=Tally(),
+                advance=lambda _: None,
+            )
+            try:
+                findings = [one async for one in verifier.look_at_chain(place, logs_after=since)]
+            except (ClientError, BotoCoreError, OSError) as error:
+                raise LogFileError("unavailable", f"the digests can't be listed ({type(error).__name__})") from error
+            if unreadable := next((one for one in findings if one.kind == "unreadable"), None):
+                raise LogFileError("forbidden", unreadable.detail)
+            await self._revise(name, lambda state: state.after(place.end, since=since, clean=not findings))
+        self._metrics.digests.labels("wrong" if findings else "valid").inc()
+        return [self._notice(finding, place, now) for finding in findings]
+
+    def _notice(self, finding: Finding, place: Place, now: float) -> Notice:
+        words = _TOLD[finding.kind]
+        account = self._account_name(place.account)
+        whose = f"account {account or place.account} in {place.region}"
+        name = shown(finding.key.rstrip("/").rpartition("/")[2], _NAME_CHARACTERS)
+        return Notice(
+            kind=words.kind,
+            event_name=words.event_name,
+            incident=f"{finding.bucket}\n{finding.key}\n{finding.detail}",
+            severity=words.severity,
+            title=f"{words.title}: {name}",
+            summary=words.summary.format(whose=whose, detail=finding.detail),
+            time=now,
+            account_id=place.account,
+            account_name=account,
+            region=place.region,
+            log_file=LogFile(finding.bucket, finding.key, None),
+            facts={"bucket": finding.bucket, "key": finding.key, "digest": place.key},
+        )
+
+    async def _revise(self, name: str, change: Callable[["_Looked"], "_Looked"]) -> "_Looked":
+        """Change what is known of a chain; what is so then."""
+        if self._notes is None:
+            self._own[name] = change(self._own.get(name, _Looked()))
+            return self._own[name]
+
+        def revised(text: str | None) -> str:
+            known = _Looked.read(text)
+            mine = self._own.get(name, known)
+            self._own[name] = change(mine if mine.latest > known.latest else known)
+            return json.dumps(astuple(self._own[name]))
+
+        await self._notes.revise(name, revised)
+        return self._own.get(name, _Looked())
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """How far a chain was looked at.
+
+    Attributes:
+        latest: end of the last digest that was; Unix time.
+        since: from where on that was; 0: of it alone.
+        before: end of the last one before it.
+        clean: whether nothing was wrong with it.
+    """
+
+    latest: float = 0.0
+    since: float = 0.0
+    before: float = 0.0
+    clean: bool = True
+
+    @classmethod
+    def read(cls, text: str | None) -> "_Looked":
+        """What a replica wrote; nothing, if that can't be read."""
+        try:
+            latest, since, before, clean = json.loads(text or "")
+            return cls(float(latest), float(since), float(before), bool(clean))
+        except (ValueError, TypeError):
+            return cls()
+
+    def since_for(self, end: float) -> float:
+        """From where on to look when a digest comes: the last one again, or one after it."""
+        if end == self.latest:
+            return self.since
+        return self.latest if self.clean else self.before
+
+    def after(self, end: float, *, since: float, clean: bool) -> "_Looked":
+        """When one more digest was looked at, or the last one again."""
+        return _Looked(end, since, self.latest, clean) if end > self.latest else replace(self, clean=clean)
+
+
+def _note_name(bucket: str, place: Place) -> str:
+    identity = f"{bucket}\n{place.root}\n{place.chain}"
+    return f"digest-{hashlib.sha256(identity.encode()).hexdigest()[:40]}"

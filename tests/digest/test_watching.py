@@ -1,0 +1,158 @@
+"""Digests as they are announced: what was tampered with since the last one is told, and once."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from stream.aws import Aws
+from stream.checks.trails import check_digest
+from stream.demo.emulator import Emulator
+from stream.demo.wiring import wire
+from stream.demo.workload import Workload
+from stream.digest.watching import DigestWatch, _Looked
+from stream.errors import LogFileError
+from stream.metrics import Metrics
+from stream.notice import KINDS
+from stream.settings import Settings
+from tests.digest.test_verify import World, world
+from tests.digest.trail import HOUR, Trail, cloudtrail
+from tests.receiver import Receiver
+from tests.sources.test_watch import Notes
+from tests.test_end_to_end import settings, until
+
+__all__ = ["world"]
+
+
+class Watching:
+    """A replica that digests are announced to."""
+
+    def __init__(self, world: World, notes: Notes | None = None) -> None:
+        self.metrics = Metrics()
+        self.watch = DigestWatch(Aws(self.metrics), self.metrics, account_name=lambda _: "prod", notes=notes)
+        self.bucket = world.trail.bucket
+
+    async def look(self, key: str) -> list[str]:
+        notices = await self.watch.look(self.bucket, key, 0.0)
+        for notice in notices:
+            assert notice.kind in KINDS
+            assert KINDS[notice.kind].level == notice.severity
+            assert "prod" in notice.summary
+            assert "{" not in notice.summary
+        return [notice.event_name for notice in notices]
+
+
+@pytest.fixture
+async def watching(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watching]:
+    for name, value in world.environ.items():
+        monkeypatch.setenv(name, value)
+    watching = Watching(world)
+    async with watching.watch:
+        yield watching
+
+
+async def test_of_a_chain_as_it_should_be_nothing_is_told(world: World, watching: Watching) -> None:
+    assert [await watching.look(key) for key in world.trail.digests] == [[]] * 6
+    assert watching.metrics.registry.get_sample_value("trailstream_digests_total", {"outcome": "valid"}) == 6
+
+
+async def test_what_was_tampered_with_since_the_last_one_is_told(world: World, watching: Watching) -> None:
+    trail = world.trail
+    assert await watching.look(trail.digests[0]) == []
+    await trail.rewrite(trail.logs[1][0], b"{}")
+    await trail.delete(trail.logs[1][1])
+    assert sorted(await watching.look(trail.digests[1])) == ["LogFileAltered", "LogFileDeleted"]
+
+    await trail.delete(trail.digests[2], trail.digests[3])
+    found = await watching.look(trail.digests[4])
+    assert sorted(found) == ["DigestMissing", "DigestMissing", "LogFileAltered", "LogFileDeleted"], "again, in case"
+    assert await watching.look(trail.digests[5]) == ["DigestMissing", "DigestMissing"], "again, in case"
+    assert await watching.look(trail.digests[5]) == ["DigestMissing", "DigestMissing"], "its message has come again"
+    assert await watching.look(trail.digests[0]) == [], "history that is announced again"
+
+
+async def test_the_digest_that_was_the_last_is_missed_when_it_is_gone(world: World, watching: Watching) -> None:
+    trail = world.trail
+    for key in trail.digests[:3]:
+        await watching.look(key)
+    await trail.delete(trail.digests[2])
+
+    assert await watching.look(trail.digests[3]) == ["DigestMissing"]
+
+
+async def test_a_digest_that_is_forged_or_begins_anew_is_told(world: World, watching: Watching) -> None:
+    trail = world.trail
+    await watching.look(trail.digests[0])
+    await trail.rewrite(trail.digests[1], b"{}")
+    assert await watching.look(trail.digests[1]) == ["DigestAltered"]
+
+    await trail.sign(trail.end - 3 * HOUR, [], chained=False)
+    assert "DigestChainRestarted" not in await watching.look(trail.digests[2]), "what was before it can't be believed"
+    await trail.sign(trail.end - 2 * HOUR, [])
+    await trail.sign(trail.end - HOUR, [], chained=False)
+    assert "DigestChainRestarted" in await watching.look(trail.digests[4])
+
+
+@pytest.mark.usefixtures("watching")
+async def test_replicas_know_how_far_the_others_have_looked(world: World) -> None:
+    notes = Notes()
+    first, second = Watching(world, notes), Watching(world, notes)
+    async with first.watch, second.watch:
+        assert await first.look(world.trail.digests[0]) == []
+        await world.trail.delete(world.trail.digests[1])
+        assert await second.look(world.trail.digests[2]) == ["DigestMissing"]
+        assert await first.look(world.trail.digests[2]) == ["DigestMissing"]
+
+
+@pytest.mark.usefixtures("watching")
+async def test_what_can_not_be_looked_at_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with cloudtrail(refuses=True) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDTRAIL", address)
+        barred = Watching(world)
+        async with barred.watch:
+            with pytest.raises(LogFileError, match="ListPublicKeys") as fault:
+                await barred.look(world.trail.digests[0])
+    assert fault.value.reason == "forbidden"
+
+
+@pytest.mark.parametrize(("refuses", "status"), [(False, "ok"), (True, "FAIL")])
+async def test_check_says_what_it_takes(
+    world: World, monkeypatch: pytest.MonkeyPatch, refuses: bool, status: str
+) -> None:
+    async with cloudtrail(refuses=refuses) as address:
+        environ = world.environ | {"AWS_ENDPOINT_URL_CLOUDTRAIL": address}
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        (outcome,) = [one async for one in check_digest(Aws(Metrics()), Settings(digest=True))]
+        assert [one async for one in check_digest(Aws(Metrics()), Settings())] == []
+
+    assert (outcome.check, outcome.status) == ("digest", status)
+    assert ("cloudtrail:ListPublicKeys" in str(outcome.fix)) is refuses
+
+
+@pytest.mark.parametrize("text", [None, "", "3", "[1]", '["a","b","c"]', "{}"])
+def test_a_note_that_can_not_be_read_is_none(text: str | None) -> None:
+    assert _Looked.read(text) == _Looked()
+
+
+async def test_run_tells_of_a_log_file_that_was_altered(
+    emulator: Emulator, receiver: Receiver, tmp_path: Path, world: World
+) -> None:
+    async with wire(emulator.endpoint, "app-digest", routes=("s3",)) as wiring:
+        wanted = settings(wiring, WEBHOOK_URL=receiver.url, DIGEST="true")
+        environ = emulator.environ | world.environ
+        trail = Trail(wiring.s3, wiring.buckets["s3"], world.trail.end)
+        async with Workload(wanted, environ, tmp_path) as workload:
+            await trail.deliver(2)
+            await until(lambda: _looked(workload, 2))
+            trail.end += HOUR
+            await trail.deliver(1, first=False, tamper=True)
+            requests = await receiver.wait_for(1)
+            alert = json.loads(requests[0].body)["data"]
+            assert (alert["event"]["name"], alert["severity"]) == ("LogFileAltered", "critical")
+            assert alert["log_file"]["key"] == trail.logs[-1][0]
+
+
+async def _looked(workload: Workload, count: int) -> bool:
+    return (await workload.scrape()).total("digests_total") >= count
