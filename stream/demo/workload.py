@@ -96,6 +96,13 @@ class Workload:
     ) -> None:
         await self._stack.aclose()
 
+    @property
+    def pid(self) -> int:
+        """Of the process; RuntimeError outside the context."""
+        if self._process is None:
+            raise RuntimeError("the workload is not running")
+        return self._process.pid
+
     def check(self) -> None:
         """Raise WorkloadError if it has ended without being asked to."""
         if self._process is not None and self._process.returncode is not None:

@@ -1,0 +1,151 @@
+"""What matches and many rules cost: the speed of log files without either, and of the same with them.
+
+The public Sigma collection is not in this repository: for it stand all of our own packs (which its CloudTrail rules
+overlap with) and a thousand synthetic rules, each of one operation's name and one more condition.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from time import process_time
+
+import orjson
+from isal import isal_zlib
+
+from stream.demo.emulator import Emulator
+from stream.demo.generator import Generator
+from stream.demo.principals import ACCOUNTS, REGIONS
+from tests.benchmarks.running import Process, put, queue, running
+from tests.benchmarks.subject import Target, say
+
+TARGETS = (
+    Target("One record in fifty matches, each alert delivered", "≥ 60 % of the speed without a match"),
+    Target("Every record matches", "≥ 80 % of orjson parsing them all"),
+    Target("All packs on", "≥ 70 % of the speed with the default packs"),
+    Target("All packs and 1,000 synthetic rules on", "≥ 45 % of the speed with the default packs"),
+)
+
+_RECORDS = 1100
+_ROUNDS = 3
+_UNROUTED = {"STDOUT_RULES": "no-such-rule"}
+_ALL_PACKS = {"PACKS": "ct-013,audit-trail,own-path,cis"}
+_OBJECTS = 20
+_RULE = """\
+title: {verb}{noun} by {user}
+id: {id}
+logsource: {{product: aws, service: cloudtrail}}
+detection:
+    selection:
+        eventSource: {service}.amazonaws.com
+        eventName: {verb}{noun}
+        userIdentity.userName|startswith: {user}
+    condition: selection
+level: medium
+"""
+_VERBS = ("Create", "Delete", "Put", "Update", "Attach", "Detach", "Modify", "Disable", "Reset", "Import")
+_NOUNS = ("Gateway", "Cluster", "Policy", "Secret", "Volume", "Domain", "Stack", "Pipeline", "Vault", "Route")
+_KINDS = ("", "Version", "Attachment", "Permission", "Group", "Set", "Config", "Alias", "Schedule", "Template")
+_SERVICES = ("ec2", "iam", "kms", "s3", "rds", "eks", "ssm", "lambda", "route53", "organizations")
+
+
+async def measure() -> Sequence[str]:
+    with Emulator() as emulator, TemporaryDirectory(prefix="trailstream-bench-") as folder:
+        write_rules(Path(folder), 1000)
+        plain = await _ordinary(emulator, "nothing", {}, messages=400)
+        alike = await _ordinary(emulator, "look-alikes", {}, look_alikes=0.02)
+        packs = await _ordinary(emulator, "all packs", _ALL_PACKS)
+        rules = await _ordinary(emulator, "1,000 rules", {**_ALL_PACKS, "RULES": folder})
+        some = await _matching(emulator, "one in fifty", 50, {})
+        some_unrouted = await _matching(emulator, "one in fifty, unrouted", 50, _UNROUTED)
+        every = await _matching(emulator, "every", 1, {})
+        every_unrouted = await _matching(emulator, "every, unrouted", 1, _UNROUTED)
+    parse_s = min(_parse(1) for _ in range(3))
+    say(f"  isal and orjson.loads alone: {parse_s * 1e3:.3f} ms of CPU a file of which every record matches")
+    alerts = f"{_RECORDS / every:,.0f} alerts a CPU-second"
+    unrouted = f"{plain / some_unrouted:.0%} if no channel wants them"
+    return (
+        f"{plain / some:.0%}; {unrouted}; {plain / alike:.0%} if they only look as if",
+        f"{parse_s / every:.0%}, {alerts}; {parse_s / every_unrouted:.0%} if no channel wants them",
+        f"{plain / packs:.0%}",
+        f"{plain / rules:.0%}",
+    )
+
+
+def write_rules(folder: Path, count: int) -> None:
+    """So many Sigma rules, each of another operation."""
+    rng = Random(1)
+    names = [(verb, noun + kind) for verb in _VERBS for noun in _NOUNS for kind in _KINDS]
+    for number, (verb, noun) in enumerate(islice(names, count)):
+        rule = _RULE.format(
+            verb=verb,
+            noun=noun,
+            id=f"00000000-0000-4000-8000-{number:012}",
+            service=rng.choice(_SERVICES),
+            user=f"contractor-{number}",
+        )
+        (folder / f"{number}.yml").write_text(rule)
+
+
+async def _ordinary(
+    emulator: Emulator, name: str, settings: Mapping[str, str], *, look_alikes: float = 0.0, messages: int = 100
+) -> float:
+    """CPU-seconds a log file of ordinary traffic."""
+    generator = Generator(seed=1, look_alikes=look_alikes)
+    files = [generator.log_file(_RECORDS) for _ in range(_OBJECTS)]
+    keys = [file.key for file in files]
+    async with queue(emulator, _queue_name(name)) as wiring:
+        await put(wiring, {file.key: file.body for file in files})
+        async with running(emulator, wiring, settings) as process:
+            await process.work(keys * 2)
+            rounds = [await process.work(keys * (messages // _OBJECTS)) for _ in range(_ROUNDS)]
+    return _best(name, rounds, messages)
+
+
+async def _matching(emulator: Emulator, name: str, every: int, settings: Mapping[str, str]) -> float:
+    """The same where each so manieth record is a StopLogging; no event comes twice, so that each is an alert."""
+    count = 20 if every > 1 else 4
+    async with queue(emulator, _queue_name(name)) as wiring, running(emulator, wiring, settings) as process:
+        rounds = [await _round(process, seed, count, every) for seed in range(_ROUNDS)]
+        found = (await process.scrape()).total("alerts_total")
+    expected = count * _ROUNDS * (_RECORDS // every)
+    if found != expected:
+        raise RuntimeError(f"{found:.0f} alerts instead of {expected}")
+    return _best(name, rounds, count)
+
+
+def _queue_name(name: str) -> str:
+    return "matching-" + name.translate({ord(" "): "-", ord(","): None})
+
+
+async def _round(process: Process, seed: int, count: int, every: int) -> float:
+    objects = {_key(seed, number): body for number, body in enumerate(_bodies(seed, count, every))}
+    await put(process.wiring, objects)
+    return await process.work(objects)
+
+
+def _bodies(seed: int, count: int, every: int) -> list[bytes]:
+    generator = Generator(seed=seed, look_alikes=0.0)
+    return [b"".join(generator.stream(_RECORDS, planted_every=every)) for _ in range(count)]
+
+
+def _key(seed: int, number: int) -> str:
+    account, region = ACCOUNTS[0], REGIONS[0]
+    name = f"{account}_CloudTrail_{region}_20260115T0900Z_{seed:04}{number:012}.json.gz"
+    return f"AWSLogs/{account}/CloudTrail/{region}/2026/01/15/{name}"
+
+
+def _best(name: str, rounds: Sequence[float], files: int) -> float:
+    say(f"  {name}: " + ", ".join(f"{each / files * 1e3:.3f}" for each in rounds) + " ms of CPU a file")
+    return min(rounds) / files
+
+
+def _parse(every: int) -> float:
+    """CPU-seconds a log file of inflating and parsing it whole, and nothing else."""
+    bodies = _bodies(0, 10, every)
+    began = process_time()
+    for body in bodies:
+        if len(orjson.loads(isal_zlib.decompress(body, 31))["Records"]) != _RECORDS:
+            raise RuntimeError("records are missing")
+    return (process_time() - began) / len(bodies)
