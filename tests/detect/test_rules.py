@@ -3,10 +3,13 @@ from socket import AF_UNIX, socket
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stream.decode.literals import Literal
 from stream.detect.rules import CUSTOM, RuleSet, packs
 from stream.errors import ConfigError
+from stream.json_value import fold
 
 EIGHT = {
     "CreateTrail",
@@ -48,6 +51,35 @@ def test_the_pack_of_the_eight_events() -> None:
     assert rules.literals == rule.literals == frozenset(Literal(event, member="eventName") for event in EIGHT)
     assert all(rule.matches({"eventSource": "cloudtrail.amazonaws.com", "eventName": event}) for event in EIGHT)
     assert rules.match({"eventSource": "cloudtrail.amazonaws.com", "eventName": "sTOPLogging"}) == [rule]
+
+
+ALL = RuleSet.load([*packs()], [])
+NAMES = sorted({literal.text for literal in ALL.literals or () if literal.member})
+SOURCES = ["cloudtrail", "s3", "kms", "sqs", "iam", "guardduty", "organizations", "config", "signin", "x"]
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_the_rules_that_are_asked_by_a_record_s_name_are_those_that_match(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from([*NAMES, "ConsoleLogin", "DescribeTrails"]))
+    spellings: list[Any] = [name, name.lower(), name.upper(), f"{name}2", f"\u212a{name}"]
+    written = data.draw(st.sampled_from([*spellings, [name], ["x", name], {"a": name}, None, 3]))
+    record = {
+        "eventName": written,
+        "eventSource": f"{data.draw(st.sampled_from(SOURCES))}.amazonaws.com",
+        "errorCode": data.draw(st.sampled_from(["", "AccessDenied"])),
+        "userIdentity": {"type": data.draw(st.sampled_from(["Root", "IAMUser"]))},
+        "requestParameters": {"bucketName": "aws-cloudtrail-logs", "name": "main", "key": "AWSLogs/x"},
+    }
+    others: list[Any] = [None, [], "text", {}]
+    for each in (record, data.draw(st.sampled_from(others))):
+        assert ALL.match(each) == [rule for rule in ALL.rules if rule.matches(each)]
+
+
+def test_of_many_rules_a_record_is_held_against_few() -> None:
+    assert len(ALL.rules) > 40
+    asked = [len(ALL._by_name.get(fold(name), ALL._unnamed)) for name in NAMES]
+    assert max(asked) < 12
 
 
 @pytest.mark.parametrize(
