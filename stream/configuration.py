@@ -13,6 +13,7 @@ from stream.deliver.instances import Instance, fallback_faults
 from stream.deliver.routes import Routes
 from stream.errors import ConfigError
 from stream.settings import ChannelSettings, Section, Settings
+from stream.variables import variables_of
 
 if TYPE_CHECKING:
     from stream.deliver.routes_file import RoutesRead
@@ -44,6 +45,22 @@ def known_sections() -> tuple[type[Section], ...]:
     from stream.deliver.channels import channel_sections
 
     return (Settings, *channel_sections())
+
+
+def load_settings() -> Settings:
+    """Read the program's own settings, for commands that tell nobody.
+
+    Channels are looked at only if something is set that may be theirs: they take a third of such a command's start.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    own = {name for name, _ in variables_of(Settings)}
+    if environment.our_variables().keys() <= own:
+        settings = Settings()
+        if settings.routes is None:
+            return settings
+    return load(need_queue=False, need_channel=False).settings
 
 
 def load(*, need_queue: bool, need_channel: bool) -> Configuration:

@@ -1,10 +1,13 @@
 """What has to be set, and that everything is said at once."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from stream.configuration import load
+from stream.configuration import load, load_settings
 from stream.errors import ConfigError
 
 
@@ -96,3 +99,19 @@ def test_a_file_of_routes_that_nobody_can_name_is_no_missing_channel(monkeypatch
     monkeypatch.setenv("TRAILSTREAM_CONCURRENCY", "many")
 
     assert [fault.partition(":")[0] for fault in faults(need_queue=False)] == ["TRAILSTREAM_CONCURRENCY"]
+
+
+def test_a_command_that_tells_nobody_looks_at_channels_only_where_one_may_be_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = "import sys; from stream.configuration import load_settings; load_settings(); print('aiohttp' in sys.modules)"
+    looked = []
+    for name, value in (("TRAILSTREAM_PACKS", "ct-013"), ("TRAILSTREAM_SLACK_RATE", "2")):
+        environ = {**os.environ, name: value}
+        done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+        looked.append(done.stdout.strip())
+    assert looked == ["False", "True"]
+
+    monkeypatch.setenv("TRAILSTREAM_SLAK_RATE", "2")
+    with pytest.raises(ConfigError, match="did you mean TRAILSTREAM_SLACK_RATE"):
+        load_settings()

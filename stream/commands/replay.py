@@ -15,7 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from stream import logs
 from stream.aws import Aws, queue_region
-from stream.configuration import load
+from stream.configuration import load_settings
 from stream.errors import ConfigError, TrailstreamError
 from stream.metrics import Metrics
 from stream.replay.choice import Choice
@@ -59,7 +59,7 @@ def replay(options: Options) -> int:
         ConfigError: the environment or the address can't be used.
         TrailstreamError: the bucket can't be listed, or the queue takes no more; says from where to go on.
     """
-    settings = load(need_queue=False, need_channel=False).settings
+    settings = load_settings()
     logs.configure("error", "console")
     bucket, _, prefix = options.url.removeprefix("s3://").partition("/")
     if not options.url.startswith("s3://") or not bucket:

@@ -11,7 +11,7 @@ from sigma.rule import SigmaYAMLLoader
 
 from stream import logs, notice
 from stream.commands.rule_files import RuleFile, built_in_files, files_at, rules_at
-from stream.configuration import load
+from stream.configuration import load_settings
 from stream.detect import placeholders
 from stream.detect.rule_tests import Case, cases_of
 from stream.detect.rules import CUSTOM, Rule, RuleSet
@@ -34,7 +34,7 @@ def show_rule(wanted: str) -> int:
         ConfigError: there is no such rule, or it is refused.
     """
     logs.configure("warning", "console")
-    settings = load(need_queue=False, need_channel=False).settings
+    settings = load_settings()
     if kind := notice.KINDS.get(wanted.lower()):
         for line in _notice_lines(kind, settings):
             click.echo(line)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stream import logs, notice
-from stream.configuration import load
+from stream.configuration import load_settings
 from stream.detect.detection import rules_of, suppressions_of
 from stream.detect.rules import Refused, Rule
 from stream.detect.suppressions import Suppression
@@ -36,7 +36,7 @@ def list_rules(format_: Literal["table", "json"], *, only: Part | None = None) -
         ConfigError: the environment, a rule or a filter can't be used.
     """
     logs.configure("warning", "console")
-    settings = load(need_queue=False, need_channel=False).settings
+    settings = load_settings()
     loaded = rules_of(settings)
     suppressions = suppressions_of(settings, loaded).all
     notices = notice.kinds_in_force(settings.packs)

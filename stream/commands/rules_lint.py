@@ -12,7 +12,7 @@ from rich.text import Text
 
 from stream import logs
 from stream.commands.rule_files import RuleFile, built_in_files, files_at, rules_at
-from stream.configuration import load
+from stream.configuration import load_settings
 from stream.detect import placeholders
 from stream.detect.lint import Coverage, Finding, Gravity, Linter
 from stream.detect.rule_tests import cases_of
@@ -32,7 +32,7 @@ def lint_rules(paths: Sequence[str], format_: Literal["text", "json"], *, errors
         ConfigError: a file can't be read, or its tests are no such thing.
     """
     logs.configure("warning", "console")
-    settings = load(need_queue=False, need_channel=False).settings
+    settings = load_settings()
     values = placeholders.load(settings.placeholders)
     found = list(files_at(paths)) if paths else _in_force(settings)
     known = rules_at([*settings.rules, *paths], values, built_in=True).rules

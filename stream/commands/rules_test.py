@@ -8,7 +8,7 @@ import orjson
 
 from stream import logs
 from stream.commands.rule_files import RuleFile, built_in_files, files_at, rules_at
-from stream.configuration import load
+from stream.configuration import load_settings
 from stream.detect import placeholders
 from stream.detect.rule_tests import Verdict, cases_of, run
 from stream.detect.rules import RuleSet
@@ -26,7 +26,7 @@ def test_rules(paths: Sequence[str], format_: Literal["text", "json"]) -> int:
         ConfigError: something can't be read, a file of tests is no such thing, or there is no test at all.
     """
     logs.configure("warning", "console")
-    settings = load(need_queue=False, need_channel=False).settings
+    settings = load_settings()
     values = placeholders.load(settings.placeholders)
     rules = rules_at(paths or settings.rules, values, built_in=not paths)
     found = list(files_at(paths)) if paths else [*built_in_files(), *_own(settings.rules)]

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stream.accounts.snapshot import account_names
-from stream.configuration import load
+from stream.configuration import load_settings
 from stream.cores import usable_cores
 from stream.detect.detection import rules_of, suppressions_of
 from stream.detect.links import Portal
@@ -68,7 +68,7 @@ def scan(options: Options) -> int:
     Raises:
         ConfigError: the environment or the rules can't be used.
     """
-    settings = load(need_queue=False, need_channel=False).settings
+    settings = load_settings()
     plan = Plan(
         format=options.format,
         since=options.since,
