@@ -104,7 +104,9 @@ def test_a_file_of_routes_that_nobody_can_name_is_no_missing_channel(monkeypatch
 def test_a_command_that_tells_nobody_looks_at_channels_only_where_one_may_be_meant(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    code = "import sys; from stream.configuration import load_settings; load_settings(); print('aiohttp' in sys.modules)"
+    code = (
+        "import sys; from stream.configuration import load_settings; load_settings(); print('aiohttp' in sys.modules)"
+    )
     looked = []
     for name, value in (("TRAILSTREAM_PACKS", "ct-013"), ("TRAILSTREAM_SLACK_RATE", "2")):
         environ = {**os.environ, name: value}

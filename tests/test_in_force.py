@@ -123,8 +123,8 @@ async def test_a_new_set_takes_the_place_of_the_old_one_as_a_whole(folder: Path)
     (folder / "values.yml").write_text("signed: [SwitchRole]")
     await running.look()
     assert running.pipeline.detection.rules.match(signs_in) == []
-    assert running.pipeline.detection.prefilter.search(b'"SwitchRole"')
-    assert not running.pipeline.detection.prefilter.search(b'"ConsoleLogin"')
+    assert running.pipeline.detection.prefilter.search(b'"eventName":"SwitchRole"')
+    assert not running.pipeline.detection.prefilter.search(b'"eventName":"ConsoleLogin"')
 
 
 @pytest.mark.parametrize("strict", ["true", "false"])
