@@ -13,7 +13,7 @@ from stream.decode.literals import Literal
 
 _PREFIX: Final = "trailstream-canary-"
 _MARK: Final = re.compile(_PREFIX + "([0-9a-f]{32})")
-_MOST: Final = 1000
+_MOST: Final = 10_000  # in a minute, of which all but one are made up
 
 LITERAL: Final = Literal(_PREFIX, whole=False)
 """What the prefilter has to look for beside the rules' texts."""

@@ -8,10 +8,12 @@ next, in case that people could not be told of it: what they were told of is not
 import asyncio
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import astuple, dataclass, replace
 from typing import Any, Final, Self
+from weakref import WeakValueDictionary
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -29,6 +31,7 @@ from stream.notice import Notice
 from stream.severity import Severity
 
 _LONGEST_S: Final = 7 * 24 * HOUR_S  # that is looked back; `trailstream verify` looks further
+_MOST_CHAINS: Final = 50_000  # names of trails may be made up, by whoever may write to the bucket
 _NAME_CHARACTERS: Final = 120
 
 
@@ -109,10 +112,10 @@ class DigestWatch:
         self._account_name = account_name
         self._notes = notes
         self._public_keys = PublicKeys(aws)
-        self._own: dict[str, _Looked] = {}
+        self._own: OrderedDict[str, _Looked] = OrderedDict()
         self._opened = AsyncExitStack()
         self._s3: Any = None
-        self._looking: dict[str, asyncio.Lock] = {}
+        self._looking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
         self._s3 = await self._opened.enter_async_context(self._aws.client("s3"))
@@ -131,7 +134,7 @@ class DigestWatch:
         if place is None:
             return []
         name = _note_name(bucket, place)
-        async with self._looking.setdefault(name, asyncio.Lock()):
+        async with self._looking.setdefault(name, asyncio.Lock()):  # gone when nobody looks any more
             state = await self._revise(name, lambda state: state)
             if place.end < state.latest:
                 return []
@@ -178,17 +181,23 @@ class DigestWatch:
     async def _revise(self, name: str, change: Callable[["_Looked"], "_Looked"]) -> "_Looked":
         """Change what is known of a chain; what is so then."""
         if self._notes is None:
-            self._own[name] = change(self._own.get(name, _Looked()))
+            self._remember(name, change(self._own.get(name, _Looked())))
             return self._own[name]
 
         def revised(text: str | None) -> str:
             known = _Looked.read(text)
             mine = self._own.get(name, known)
-            self._own[name] = change(mine if mine.latest > known.latest else known)
+            self._remember(name, change(mine if mine.latest > known.latest else known))
             return json.dumps(astuple(self._own[name]))
 
         await self._notes.revise(name, revised)
         return self._own.get(name, _Looked())
+
+    def _remember(self, name: str, looked: "_Looked") -> None:
+        self._own[name] = looked
+        self._own.move_to_end(name)
+        if len(self._own) > _MOST_CHAINS:
+            self._own.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See `httptools`."""
-        if not self._whole:
+        if not self._whole and not self._headed:  # trailers are of no use here, and may be endless
             self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
