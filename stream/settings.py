@@ -51,6 +51,13 @@ def _ledger(value: str) -> str:
     return value
 
 
+def _bytes(value: object) -> object:
+    # pydantic passes over what follows a unit: "4.194304e+06" would be four exabytes, and no limit any more.
+    if isinstance(value, str) and not re.fullmatch(r"\s*\d+(\.\d+)?\s*([kmgtp]i?)?b?\s*", value, re.IGNORECASE):
+        raise ValueError("it should be a number of bytes, with a unit if wanted: 4194304 or 4MiB")
+    return value
+
+
 def _or_off(value: object) -> object:
     return None if value == "off" else value
 
@@ -225,12 +232,12 @@ class Settings(Section):
     max_pending_alerts: int = Field(
         default=1000, ge=1, description="Alerts waiting for a channel at which receiving pauses."
     )
-    max_record_bytes: ByteSize = Field(
+    max_record_bytes: Annotated[ByteSize, BeforeValidator(_bytes)] = Field(
         default=ByteSize(4 * 1024**2),
         ge=1024,
         description="Bytes of JSON that one record may have (`4MiB` is understood).",
     )
-    max_log_bytes: ByteSize = Field(
+    max_log_bytes: Annotated[ByteSize, BeforeValidator(_bytes)] = Field(
         default=ByteSize(2 * 1024**3),
         ge=1024,
         description="Bytes of JSON that one log file may have (`2GiB` is understood).",

@@ -4,6 +4,7 @@ import pytest
 
 from stream.configuration import known_sections
 from stream.environment import read, reference
+from stream.errors import ConfigError
 from stream.settings import SEVERITIES, ChannelSettings, Settings
 
 
@@ -135,3 +136,21 @@ def test_what_is_no_address_of_a_portal_is_not(monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_permission_set_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fault_of("TRAILSTREAM_SSO_ROLE", "a&b", monkeypatch).startswith("TRAILSTREAM_SSO_ROLE")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("4194304", 4 << 20), ("4MiB", 4 << 20), ("4 mib", 4 << 20), ("1.5GB", 1_500_000_000), ("9kb", 9000)],
+)
+def test_a_size_may_have_a_unit(text: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAILSTREAM_MAX_LOG_BYTES", text)
+
+    assert Settings().max_log_bytes == size
+
+
+@pytest.mark.parametrize("text", ["4.194304e+06", "4 MiB or so", "-1", "4EiB", "0x400000"])
+def test_a_size_that_would_be_misread_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAILSTREAM_MAX_RECORD_BYTES", text)
+
+    with pytest.raises(ConfigError, match="TRAILSTREAM_MAX_RECORD_BYTES"):
+        Settings()

@@ -24,7 +24,7 @@ _TEXTS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
 _OBJECTS: Final = {"type": "array", "items": {"type": "object"}}
 # What the values' own types don't tell.
 _SPECIAL: Final[dict[str, dict[str, Any]]] = {
-    "commonLabels": _TEXTS,
+    "commonLabels": _TEXTS | {"propertyNames": {"not": {"pattern": "^(app\\.kubernetes\\.io|helm\\.sh)/"}}},
     "podAnnotations": _TEXTS,
     "nodeSelector": _TEXTS,
     "serviceAccount.annotations": _TEXTS,
@@ -166,7 +166,9 @@ def _schema_of(value: Value) -> dict[str, Any]:
         return {
             "type": "object",
             "additionalProperties": False,
-            "properties": plain | {f"{name}_FILE": {"type": "string"} for name in secret},
+            "properties": plain
+            | {f"{name}_FILE": {"type": "string"} for name in secret}
+            | dict.fromkeys(("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), False),
             "patternProperties": {"^AWS_[A-Z0-9_]+$": _SCALARS, "^(HTTPS?|NO)_PROXY$": {"type": "string"}},
         }
     if value.path == "secretFiles":

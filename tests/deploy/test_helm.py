@@ -145,6 +145,22 @@ def test_the_program_takes_its_settings(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert {instance.kind for instance in read.instances} == {"slack", "stdout"}
 
 
+def test_a_large_number_is_one_for_the_program_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = {
+        "TRAILSTREAM_MAX_RECORD_BYTES": 4_194_304,
+        "TRAILSTREAM_MAX_EVENT_AGE": 1_000_000,
+        "TRAILSTREAM_RETRY_DELAY": 2.5,
+    }
+    given = EKS | {"settings": {**EKS["settings"], **numbers}, "keda": {"enabled": True, "queueLength": 2_000_000}}  # type: ignore[dict-item]
+    for name, value in one(given, "ConfigMap")["data"].items():
+        if not name.endswith("_FILE"):
+            monkeypatch.setenv(name, value)
+    settings = configuration.load(need_queue=True, need_channel=True).settings
+
+    assert (settings.max_record_bytes, settings.max_event_age, settings.retry_delay) == (4_194_304, 1_000_000, 2.5)
+    assert one(given, "ScaledObject")["spec"]["triggers"][0]["metadata"]["queueLength"] == "2000000"
+
+
 def test_each_value_does_what_it_says() -> None:
     given = EKS | {
         "image": {"repository": "r/t", "digest": f"sha256:{'a' * 64}", "pullPolicy": "Always"},
@@ -195,6 +211,8 @@ def test_a_changed_setting_rolls_the_pods_and_another_release_has_other_names() 
         ({"image": {"repository": "t"}, "settings": {"TRAILSTREAM_QUEU_URL": "x"}}, "TRAILSTREAM_QUEU_URL"),
         ({"image": {"repository": "t"}, "settings": {"TRAILSTREAM_SLACK_WEBHOOK_URL": "x"}}, "SLACK_WEBHOOK_URL"),
         ({"image": {"repository": "t"}, "secretFiles": {"TRAILSTREAM_CONCURRENCY": "x"}}, "TRAILSTREAM_CONCURRENCY"),
+        ({"image": {"repository": "t"}, "settings": {"AWS_SECRET_ACCESS_KEY": "x"}}, "AWS_SECRET_ACCESS_KEY"),
+        ({"image": {"repository": "t"}, "commonLabels": {"app.kubernetes.io/name": "x"}}, "app.kubernetes.io/name"),
         ({"image": {"repository": "t"}, "replicaCount": 3}, "replicaCount"),
         ({"image": {"repository": "t"}, "replicas": "two"}, "replicas"),
         ({"image": {"repository": "t", "digest": "latest"}}, "digest"),

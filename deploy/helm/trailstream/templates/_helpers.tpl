@@ -41,7 +41,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "trailstream.settings" -}}
 {{- $data := dict -}}
 {{- range $name, $value := .Values.settings -}}
-{{- $_ := set $data $name (toString $value) -}}
+{{- /* Numbers of a file are floats: toString would make 4194304 a text of 4.194304e+06. */ -}}
+{{- $_ := set $data $name (kindIs "float64" $value | ternary (toJson $value) (toString $value)) -}}
 {{- end -}}
 {{- range $name, $key := .Values.secretFiles -}}
 {{- if hasKey $data $name -}}
