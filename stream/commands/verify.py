@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
+import aiohttp
 import click
 import orjson
 from botocore.exceptions import BotoCoreError, ClientError
@@ -60,7 +61,7 @@ def verify(options: Options) -> int:
     run = _Run(options)
     try:
         asyncio.run(run.run())
-    except (ClientError, BotoCoreError, OSError, ValueError) as error:
+    except (ClientError, BotoCoreError, aiohttp.ClientError, OSError, ValueError) as error:
         code = (
             error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else type(error).__name__
         )

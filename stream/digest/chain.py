@@ -60,7 +60,7 @@ async def walk(
     expected: Previous | None = None
     newer: Digest | None = None
     ordered = sorted(places, key=lambda place: place.end, reverse=True)
-    if ordered and until - ordered[0].end > LATE_S:
+    if ordered and until - ordered[0].end > LATE_S and not ordered[0].backfill:
         last = _clock(ordered[0].end)
         detail = f"none came after that of {last}: logging or validation was stopped, or they were deleted"
         yield Finding("digest_missing", bucket, ordered[0].root, detail)
@@ -115,6 +115,8 @@ def _missing(bucket: str, expected: Previous, newer: Digest, older: Place) -> li
     found = [Finding("digest_missing", bucket, expected.key, "the digest after it names it, and it is not there")]
     named = Place.of(expected.key)
     hours = round(((named.end if named else newer.start) - older.end) / HOUR_S)
+    if older.backfill:
+        return found  # they come when there is something to list, and not by the hour
     for hour in range(hours - 1, 0, -1):
         detail = f"one that ended at about {_clock(older.end + hour * HOUR_S)}; nothing that is left names it"
         found.append(Finding("digest_missing", bucket, older.root, detail))

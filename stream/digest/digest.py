@@ -43,6 +43,7 @@ class Place:
         region: where they were made.
         chain: the digests of one trail: part of the name, with the trail's own and its home region.
         end: Unix time of the end of what it covers.
+        backfill: it lists what CloudTrail delivered late, beside the hourly ones.
     """
 
     key: str
@@ -51,6 +52,7 @@ class Place:
     region: str
     chain: str
     end: float
+    backfill: bool = False
 
     @classmethod
     def of(cls, key: str) -> "Place | None":
@@ -62,7 +64,15 @@ class Place:
             end = datetime.strptime(found["end"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
         except ValueError:
             return None
-        return cls(key, found["root"], found["account"], found["region"], found["chain"] + (found["more"] or ""), end)
+        return cls(
+            key,
+            found["root"],
+            found["account"],
+            found["region"],
+            found["chain"] + (found["more"] or ""),
+            end,
+            bool(found["more"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,15 @@
 
 import asyncio
 import hashlib
+import math
+import time
 import zlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stream.aws import Aws
@@ -25,6 +28,12 @@ _DELIVERY_S: Final = 1200.0
 _SETTLED_S: Final = 3600.0
 """At the end of what is looked at a later digest may list what came late."""
 
+_ASKED_AGAIN_S: Final = 10.0
+"""A key may be new since the last answer; whoever forges digests must not make us ask without end."""
+
+_FAILED: Final = (ClientError, BotoCoreError, aiohttp.ClientError, OSError)
+"""What becomes of a request and of an answer's body, cut connections included."""
+
 _GONE: Final = ("NoSuchKey", "404", "NoSuchVersion")
 
 
@@ -37,7 +46,7 @@ class Tally:
 
 
 class PublicKeys:
-    """CloudTrail's public keys, asked for once a region and day.
+    """CloudTrail's public keys; each region is asked again for one that is not known, but not all the time.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_ListPublicKeys.html
     """
@@ -45,7 +54,7 @@ class PublicKeys:
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
         self._known: dict[tuple[str, str], bytes] = {}
-        self._asked: dict[tuple[str, int], Unreadable | None] = {}
+        self._asked: dict[tuple[str, int], tuple[float, Unreadable | None]] = {}
         self._asking = asyncio.Lock()
 
     async def get(self, region: str, fingerprint: str, at: float) -> bytes | None:
@@ -55,11 +64,13 @@ class PublicKeys:
             Unreadable: they can't be had.
         """
         async with self._asking:
-            asked = (region, int(at // 86_400))
             if (region, fingerprint) not in self._known:
-                if asked not in self._asked:
-                    self._asked[asked] = await self._ask(region, at)
-                if fault := self._asked[asked]:
+                asked, now = (region, int(at // 86_400)), time.monotonic()
+                when, fault = self._asked.get(asked, (-math.inf, None))
+                if now - when >= _ASKED_AGAIN_S:
+                    fault = await self._ask(region, at)
+                    self._asked[asked] = (time.monotonic(), fault)
+                if fault is not None:
                     raise fault
         return self._known.get((region, fingerprint))
 
@@ -74,9 +85,9 @@ class PublicKeys:
                     if not answer.get("NextToken"):
                         return None
                     token = {"NextToken": answer["NextToken"]}
-        except (ClientError, BotoCoreError, OSError) as error:
+        except _FAILED as error:
             return Unreadable(
-                f"the public keys of {region} can't be had ({_code(error)}): that takes cloudtrail:ListPublicKeys"
+                f"the public keys of {region} can't be had now ({_code(error)}): that takes cloudtrail:ListPublicKeys"
             )
 
 
@@ -122,6 +133,9 @@ class Verifier:
         chains: dict[str, list[Place]] = defaultdict(list)
         for place in await digests(self._s3, self._bucket, root, self._since, self._until):
             chains[place.chain].append(place)
+        if not chains:
+            detail = "there is none in that time, though there are others: logging or validation was off, or they were deleted"
+            yield Finding("digest_missing", self._bucket, root, detail)
         listed: set[str] = set()
         covered: list[tuple[float, float]] = []
         for _, places in sorted(chains.items()):
@@ -202,11 +216,14 @@ class Verifier:
         if answer is None:
             return None
         body = b""
-        async with answer["Body"] as stream:
-            while chunk := await stream.read(_CHUNK_BYTES):
-                body += chunk
-                if len(body) > MOST_BYTES:
-                    raise Unreadable("it is too large")
+        try:
+            async with answer["Body"] as stream:
+                while chunk := await stream.read(_CHUNK_BYTES):
+                    body += chunk
+                    if len(body) > MOST_BYTES:
+                        raise Unreadable("it is too large")
+        except _FAILED as error:
+            raise Unreadable(f"it could not be read to its end ({_code(error)})") from error
         return Fetched(body, str(answer.get("Metadata", {}).get("signature", "")))
 
     async def _sha256(self, log: Listed) -> str | None:
@@ -228,7 +245,7 @@ class Verifier:
                         return ""
         except zlib.error:
             return ""
-        except (ClientError, BotoCoreError, OSError) as error:
+        except _FAILED as error:
             raise Unreadable(f"it could not be read to its end ({_code(error)})") from error
         return found.hexdigest() if inflater.eof else ""
 
@@ -239,7 +256,7 @@ class Verifier:
             if _code(error) in _GONE:
                 return None
             raise Unreadable(f"S3 answers {_code(error)}: reading takes s3:GetObject, and kms:Decrypt") from error
-        except (BotoCoreError, OSError) as error:
+        except _FAILED as error:
             raise Unreadable(f"no answer from S3 ({_code(error)})") from error
 
 

@@ -15,6 +15,7 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any, Final, Self
 from weakref import WeakValueDictionary
 
+import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stream.alert import LogFile
@@ -150,10 +151,10 @@ class DigestWatch:
             )
             try:
                 findings = [one async for one in verifier.look_at_chain(place, logs_after=since)]
-            except (ClientError, BotoCoreError, OSError) as error:
+            except (ClientError, BotoCoreError, aiohttp.ClientError, OSError) as error:
                 raise LogFileError("unavailable", f"the digests can't be listed ({type(error).__name__})") from error
             if unreadable := next((one for one in findings if one.kind == "unreadable"), None):
-                raise LogFileError("forbidden", unreadable.detail)
+                raise LogFileError("unavailable", unreadable.detail)
             await self._revise(name, lambda state: state.after(place.end, since=since, clean=not findings))
         self._metrics.digests.labels("wrong" if findings else "valid").inc()
         return [self._notice(finding, place, now) for finding in findings]

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 from aiobotocore.session import get_session
@@ -104,6 +105,26 @@ async def test_the_newest_and_the_oldest_that_were_deleted_are_missed(world: Wor
     assert len(await world.findings(1)) == 2
 
 
+async def test_a_region_without_any_digest_in_that_time_is_told(world: World) -> None:
+    other = Trail(world.trail.s3, world.trail.bucket, world.trail.end, region="eu-west-1")
+    await other.deliver(2)
+    await other.delete(*other.digests)
+    before = Trail(world.trail.s3, world.trail.bucket, world.trail.end - 48 * HOUR, region="eu-west-1")
+    await before.deliver(1)
+
+    (found,) = await world.findings(1)
+    assert found == ("digest_missing", "AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/")
+
+
+async def test_digests_of_what_came_late_are_not_missed_by_the_hour(world: World) -> None:
+    late = Trail(world.trail.s3, world.trail.bucket, world.trail.end, backfill=True)
+    for hours in (5, 2):
+        late.end = world.trail.end - hours * HOUR
+        await late.deliver(1, logs=0, first=hours == 5)
+
+    assert await world.findings(0) == []
+
+
 async def test_a_digest_that_was_altered_is_named_whoever_signs_it(world: World) -> None:
     trail, key = world.trail, world.trail.digests[2]
     text = await trail.text(key)
@@ -156,6 +177,25 @@ async def test_all_accounts_and_regions_are_looked_at_unless_fewer_are_wanted(wo
     for prefix in ("some/where/AWSLogs/999988887777/", "some/"):
         done = await world.verify(url=f"s3://{world.trail.bucket}/{prefix}")
         assert json.loads(done.out)["key"] == other.logs[0][0]
+
+
+async def test_a_connection_that_breaks_is_no_proof_and_no_crash(world: World) -> None:
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        target = urlsplit(world.environ["AWS_ENDPOINT_URL"])
+        source, sink = await asyncio.open_connection(target.hostname, target.port)
+        sink.write(head.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").encode())
+        answer = await source.read()
+        sink.close()
+        writer.write(answer[:-20] if "_CloudTrail_" in head.split("\r\n", 1)[0] else answer)
+        writer.close()
+
+    async with await asyncio.start_server(cut, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        done = await world.verify(AWS_ENDPOINT_URL_S3=address, AWS_MAX_ATTEMPTS="1")
+
+    assert (done.code, "Traceback" in done.err) == (2, False), done
+    assert {json.loads(line)["kind"] for line in done.out.splitlines()} == {"unreadable"}
 
 
 async def test_what_can_not_be_looked_at_is_no_proof(world: World) -> None:

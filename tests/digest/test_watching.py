@@ -113,7 +113,7 @@ async def test_what_can_not_be_looked_at_is_tried_again(world: World, monkeypatc
         async with barred.watch:
             with pytest.raises(LogFileError, match="ListPublicKeys") as fault:
                 await barred.look(world.trail.digests[0])
-    assert fault.value.reason == "forbidden"
+    assert fault.value.reason == "unavailable"
 
 
 @pytest.mark.parametrize(("refuses", "status"), [(False, "ok"), (True, "FAIL")])

@@ -53,6 +53,7 @@ class Trail:
     account: str = ACCOUNT
     region: str = REGION
     name: str = "main"
+    backfill: bool = False
     digests: list[str] = field(default_factory=list)
     logs: list[list[str]] = field(default_factory=list)
     _previous: dict[str, Any] = field(default_factory=dict)
@@ -96,7 +97,7 @@ class Trail:
 
     def key_at(self, end: float) -> str:
         name = f"{self.account}_CloudTrail-Digest_{self.region}_{self.name}_{REGION}"
-        return f"{self.folder('CloudTrail-Digest', end)}{name}_{clock(end, '%Y%m%dT%H%M%SZ')}.json.gz"
+        return f"{self.folder('CloudTrail-Digest', end)}{name}_{clock(end, '%Y%m%dT%H%M%SZ')}{self.backfill * '_backfill'}.json.gz"
 
     async def sign(self, end: float, listed: list[dict[str, Any]], *, by: int = 0, chained: bool = True) -> None:
         """Deliver a digest of these log files."""
