@@ -14,7 +14,7 @@ import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stream.aws import Aws
-from stream.digest.chain import Fetched, Unreadable, walk
+from stream.digest.chain import LATE_S, Fetched, Unreadable, walk
 from stream.digest.digest import MOST_BYTES, Digest, Listed, Place
 from stream.digest.finding import Finding
 from stream.digest.listing import digests, logs
@@ -133,8 +133,10 @@ class Verifier:
         chains: dict[str, list[Place]] = defaultdict(list)
         for place in await digests(self._s3, self._bucket, root, self._since, self._until):
             chains[place.chain].append(place)
-        if not chains:
-            detail = "there is none in that time, though there are others: logging or validation was off, or they were deleted"
+        if not chains and self._until - self._since > LATE_S:
+            detail = (
+                "none is of that time, though others are there: logging or validation was off, or they were deleted"
+            )
             yield Finding("digest_missing", self._bucket, root, detail)
         listed: set[str] = set()
         covered: list[tuple[float, float]] = []

@@ -88,6 +88,13 @@ CASES: Final = {
             _pod("trailstream_messages_received_total", OTHER): "0+1x60",
         },
     ),
+    "TrailstreamQueueBarred": Case(
+        firing={_pod("trailstream_errors_total", stage="receive", reason="forbidden"): "0+1x60"},
+        silent={
+            _pod("trailstream_errors_total", stage="receive", reason="forbidden"): "0x20 1x40",
+            _pod("trailstream_errors_total", stage="receive", reason="throttled"): "0+2x60",
+        },
+    ),
     "TrailstreamReceivingFails": Case(
         firing={_pod("trailstream_errors_total", stage="receive", reason="forbidden"): "0+2x60"},
         silent={

@@ -97,7 +97,8 @@ class Trail:
 
     def key_at(self, end: float) -> str:
         name = f"{self.account}_CloudTrail-Digest_{self.region}_{self.name}_{REGION}"
-        return f"{self.folder('CloudTrail-Digest', end)}{name}_{clock(end, '%Y%m%dT%H%M%SZ')}{self.backfill * '_backfill'}.json.gz"
+        time = clock(end, "%Y%m%dT%H%M%SZ") + self.backfill * "_backfill"
+        return f"{self.folder('CloudTrail-Digest', end)}{name}_{time}.json.gz"
 
     async def sign(self, end: float, listed: list[dict[str, Any]], *, by: int = 0, chained: bool = True) -> None:
         """Deliver a digest of these log files."""
