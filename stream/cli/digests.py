@@ -4,25 +4,18 @@ from typing import Any
 
 import click
 
+from stream.cli.options import ACCOUNTS, QUIET, REGIONS, SINCE, UNTIL
 from stream.commands.group import Command
-from stream.commands.group import since as read_since
-from stream.commands.group import until as read_until
 
 
 @click.command(cls=Command)
 @click.argument("url", metavar="s3://BUCKET/PREFIX")
-@click.option(
-    "--since",
-    callback=read_since,
-    required=True,
-    metavar="TIME",
-    help="Only what was delivered at or after it: 24h, 7d, 2024-05-01, ...",
-)
-@click.option("--until", callback=read_until, metavar="TIME", help="Only what was delivered before; unset: until now.")
-@click.option("--account", "accounts", multiple=True, metavar="GLOB", help="Only of these accounts; may be repeated.")
-@click.option("--region", "regions", multiple=True, metavar="GLOB", help="Only of these regions; may be repeated.")
+@SINCE
+@UNTIL
+@ACCOUNTS
+@REGIONS
 @click.option("--format", "format_", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@QUIET
 def verify(
     *,
     url: str,

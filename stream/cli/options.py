@@ -3,6 +3,8 @@
 import click
 from click.shell_completion import CompletionItem
 
+from stream.commands.group import since, until
+
 
 def complete_channels(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
     """Names of channels that begin so."""
@@ -27,3 +29,19 @@ LIST_FORMAT = click.option(
 REPORT_FORMAT = click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
+
+UNTIL = click.option("--until", callback=until, metavar="TIME", help="Only what was made before it; unset: until now.")
+ACCOUNTS = click.option(
+    "--account", "accounts", multiple=True, metavar="GLOB", help="Only of these accounts; may be repeated."
+)
+REGIONS = click.option(
+    "--region", "regions", multiple=True, metavar="GLOB", help="Only of these regions; may be repeated."
+)
+SINCE = click.option(
+    "--since",
+    callback=since,
+    required=True,
+    metavar="TIME",
+    help="Only what was made at or after it: 24h, 7d, 2024-05-01, ...",
+)
+QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress.")

@@ -4,23 +4,16 @@ from typing import Any
 
 import click
 
+from stream.cli.options import ACCOUNTS, QUIET, REGIONS, SINCE, UNTIL
 from stream.commands.group import Command
-from stream.commands.group import since as read_since
-from stream.commands.group import until as read_until
 
 
 @click.command(cls=Command)
 @click.argument("url", metavar="s3://BUCKET/PREFIX")
-@click.option(
-    "--since",
-    callback=read_since,
-    required=True,
-    metavar="TIME",
-    help="Only log files made at or after it: 24h, 7d, 2024-05-01, ...",
-)
-@click.option("--until", callback=read_until, metavar="TIME", help="Only log files made before it; unset: until now.")
-@click.option("--account", "accounts", multiple=True, metavar="GLOB", help="Only of these accounts; may be repeated.")
-@click.option("--region", "regions", multiple=True, metavar="GLOB", help="Only of these regions; may be repeated.")
+@SINCE
+@UNTIL
+@ACCOUNTS
+@REGIONS
 @click.option(
     "--rate",
     type=click.FloatRange(0),
@@ -31,7 +24,7 @@ from stream.commands.group import until as read_until
 @click.option("--page", is_flag=True, help="Tell people, too, of what is found.")
 @click.option("--start-after", "after", default="", metavar="KEY", help="Go on where an earlier replay has stopped.")
 @click.option("--dry-run", is_flag=True, help="Only count the log files.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@QUIET
 def replay(
     *,
     url: str,

@@ -7,15 +7,14 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-import aiohttp
 import click
 import orjson
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from stream import logs
 from stream.aws import Aws
+from stream.checks.outcome import AWS_ERRORS, error_code
 from stream.digest.digest import Place
 from stream.digest.finding import TITLES, Finding
 from stream.digest.listing import roots
@@ -61,12 +60,9 @@ def verify(options: Options) -> int:
     run = _Run(options)
     try:
         asyncio.run(run.run())
-    except (ClientError, BotoCoreError, aiohttp.ClientError, OSError, ValueError) as error:
-        code = (
-            error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else type(error).__name__
-        )
+    except (*AWS_ERRORS, ValueError) as error:
         sys.stderr.write(
-            f"trailstream: {options.bucket} can't be listed ({inert(str(code))}): that takes s3:ListBucket\n"
+            f"trailstream: {options.bucket} can't be listed ({inert(error_code(error))}): that takes s3:ListBucket\n"
         )
         return 2
     run.sum_up()

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import aiohttp
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from stream.aws import Aws
+from stream.checks.outcome import AWS_ERRORS, error_code
 from stream.digest.chain import LATE_S, Fetched, Unreadable, walk
 from stream.digest.digest import MOST_BYTES, Digest, Listed, Place
 from stream.digest.finding import Finding
@@ -30,9 +30,6 @@ _SETTLED_S: Final = 3600.0
 
 _ASKED_AGAIN_S: Final = 10.0
 """A key may be new since the last answer; whoever forges digests must not make us ask without end."""
-
-_FAILED: Final = (ClientError, BotoCoreError, aiohttp.ClientError, OSError)
-"""What becomes of a request and of an answer's body, cut connections included."""
 
 _GONE: Final = ("NoSuchKey", "404", "NoSuchVersion")
 
@@ -85,10 +82,9 @@ class PublicKeys:
                     if not answer.get("NextToken"):
                         return None
                     token = {"NextToken": answer["NextToken"]}
-        except _FAILED as error:
-            return Unreadable(
-                f"the public keys of {region} can't be had now ({_code(error)}): that takes cloudtrail:ListPublicKeys"
-            )
+        except AWS_ERRORS as error:
+            why = f"({error_code(error)}): that takes cloudtrail:ListPublicKeys"
+            return Unreadable(f"the public keys of {region} can't be had now {why}")
 
 
 class Verifier:
@@ -224,8 +220,8 @@ class Verifier:
                     body += chunk
                     if len(body) > MOST_BYTES:
                         raise Unreadable("it is too large")
-        except _FAILED as error:
-            raise Unreadable(f"it could not be read to its end ({_code(error)})") from error
+        except AWS_ERRORS as error:
+            raise Unreadable(f"it could not be read to its end ({error_code(error)})") from error
         return Fetched(body, str(answer.get("Metadata", {}).get("signature", "")))
 
     async def _sha256(self, log: Listed) -> str | None:
@@ -247,25 +243,19 @@ class Verifier:
                         return ""
         except zlib.error:
             return ""
-        except _FAILED as error:
-            raise Unreadable(f"it could not be read to its end ({_code(error)})") from error
+        except AWS_ERRORS as error:
+            raise Unreadable(f"it could not be read to its end ({error_code(error)})") from error
         return found.hexdigest() if inflater.eof else ""
 
     async def _get(self, bucket: str, key: str) -> Any | None:
         try:
             return await self._s3.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            if _code(error) in _GONE:
+            if error_code(error) in _GONE:
                 return None
-            raise Unreadable(f"S3 answers {_code(error)}: reading takes s3:GetObject, and kms:Decrypt") from error
-        except _FAILED as error:
-            raise Unreadable(f"no answer from S3 ({_code(error)})") from error
-
-
-def _code(error: BaseException) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", ""))[:80]
-    return type(error).__name__
+            raise Unreadable(f"S3 answers {error_code(error)}: reading takes s3:GetObject, and kms:Decrypt") from error
+        except AWS_ERRORS as error:
+            raise Unreadable(f"no answer from S3 ({error_code(error)})") from error
 
 
 def settled(covered: list[tuple[float, float]]) -> list[tuple[float, float]]:

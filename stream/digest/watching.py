@@ -15,11 +15,9 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any, Final, Self
 from weakref import WeakValueDictionary
 
-import aiohttp
-from botocore.exceptions import BotoCoreError, ClientError
-
 from stream.alert import LogFile
 from stream.aws import Aws
+from stream.checks.outcome import AWS_ERRORS, error_code
 from stream.digest.chain import HOUR_S
 from stream.digest.digest import Place
 from stream.digest.finding import Finding, Kind
@@ -151,8 +149,8 @@ class DigestWatch:
             )
             try:
                 findings = [one async for one in verifier.look_at_chain(place, logs_after=since)]
-            except (ClientError, BotoCoreError, aiohttp.ClientError, OSError) as error:
-                raise LogFileError("unavailable", f"the digests can't be listed ({type(error).__name__})") from error
+            except AWS_ERRORS as error:
+                raise LogFileError("unavailable", f"the digests can't be listed ({error_code(error)})") from error
             if unreadable := next((one for one in findings if one.kind == "unreadable"), None):
                 raise LogFileError("unavailable", unreadable.detail)
             await self._revise(name, lambda state: state.after(place.end, since=since, clean=not findings))

@@ -11,6 +11,7 @@ from stream.checks.trails import check_digest
 from stream.demo.emulator import Emulator
 from stream.demo.wiring import wire
 from stream.demo.workload import Workload
+from stream.digest import verifying
 from stream.digest.watching import DigestWatch, _Looked
 from stream.errors import LogFileError
 from stream.metrics import Metrics
@@ -114,6 +115,24 @@ async def test_what_can_not_be_looked_at_is_tried_again(world: World, monkeypatc
             with pytest.raises(LogFileError, match="ListPublicKeys") as fault:
                 await barred.look(world.trail.digests[0])
     assert fault.value.reason == "unavailable"
+
+
+async def test_keys_that_could_not_be_had_or_are_new_are_asked_for_again(
+    world: World, watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = world.trail.digests[:2]
+    async with cloudtrail(refuses=True) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDTRAIL", address)
+        with pytest.raises(LogFileError):
+            await watching.look(first)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDTRAIL", world.environ["AWS_ENDPOINT_URL_CLOUDTRAIL"])
+    with pytest.raises(LogFileError):
+        await watching.look(first)  # at once, CloudTrail is not asked again
+    monkeypatch.setattr(verifying, "_ASKED_AGAIN_S", 0.0)
+    assert await watching.look(first) == []
+
+    watching.watch._public_keys._known.clear()  # as if the key had come after the day's first answer
+    assert await watching.look(second) == []
 
 
 @pytest.mark.parametrize(("refuses", "status"), [(False, "ok"), (True, "FAIL")])
