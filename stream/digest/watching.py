@@ -153,7 +153,9 @@ class DigestWatch:
                 raise LogFileError("unavailable", f"the digests can't be listed ({error_code(error)})") from error
             if unreadable := next((one for one in findings if one.kind == "unreadable"), None):
                 raise LogFileError("unavailable", unreadable.detail)
-            await self._revise(name, lambda state: state.after(place.end, since=since, clean=not findings))
+            # What can't be believed takes nobody further: dated ahead, it would hide the real ones behind it.
+            if not any(finding.key == place.key for finding in findings):
+                await self._revise(name, lambda state: state.after(place.end, since=since, clean=not findings))
         self._metrics.digests.labels("wrong" if findings else "valid").inc()
         return [self._notice(finding, place, now) for finding in findings]
 

@@ -95,6 +95,19 @@ async def test_a_digest_that_is_forged_or_begins_anew_is_told(world: World, watc
     assert "DigestChainRestarted" in await watching.look(trail.digests[4])
 
 
+async def test_a_forged_digest_that_is_dated_ahead_keeps_no_real_one_from_being_looked_at(
+    world: World, watching: Watching
+) -> None:
+    trail = world.trail
+    assert await watching.look(trail.digests[0]) == []
+    forged = Trail(trail.s3, trail.bucket, trail.end + 365 * 24 * HOUR)
+    await forged.sign(forged.end, [], by=1)
+    assert "DigestAltered" in await watching.look(forged.digests[0])
+
+    await trail.rewrite(trail.logs[1][0], b"{}")
+    assert await watching.look(trail.digests[1]) == ["LogFileAltered"]
+
+
 @pytest.mark.usefixtures("watching")
 async def test_replicas_know_how_far_the_others_have_looked(world: World) -> None:
     notes = Notes()
