@@ -46,7 +46,6 @@ from stream.watches import canary_watch, heartbeat_of, silence_watch
 
 log = structlog.get_logger()
 
-
 _NAMES_S: Final = 10.0
 """How long the first alerts may have to wait for the names of accounts."""
 
@@ -118,7 +117,7 @@ async def _run(configuration: Configuration) -> None:
         )
         hearing = Hearing(lambda: queue.last_receive)
         watch = silence_watch(hearing, settings, metrics, dispatcher, ledger, accounts)
-        heard = Heard() if settings.canary else None
+        heard = Heard() if settings.canary and PACK in settings.packs else None
         canary = canary_watch(heard, hearing, aws, metrics, dispatcher, ledger)
         status = Status(
             metrics.registry,

@@ -11,6 +11,7 @@ from stream.deliver.repeats import SHARE_THE_LEDGER, may_repeat
 from stream.ledger.faults import TableError, failure
 from stream.ledger.opening import HOW_TO_MAKE_IT
 from stream.ledger.table import ACTIONS, KEY, TTL_ATTRIBUTE, Address, Table
+from stream.notice import PACK
 from stream.settings import Settings
 
 _LOOK: Final = ("dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive")
@@ -40,6 +41,19 @@ def check_silence(settings: Settings) -> Outcome | None:
         "warn",
         "watched by each process alone, of which each of several hears a part",
         "Run one replica, or set TRAILSTREAM_LEDGER=dynamodb://<table>, by which replicas put together what they hear.",
+    )
+
+
+def check_own_path(settings: Settings) -> Outcome | None:
+    """Say that what watches the trail tells nobody, if the pack of its alerts is left out."""
+    wanted = [f"TRAILSTREAM_{name.upper()}" for name in ("silence", "canary", "digest") if getattr(settings, name)]
+    if not wanted or PACK in settings.packs:
+        return None
+    return Outcome(
+        "own-path",
+        "warn",
+        f"{', '.join(wanted)} has no effect: TRAILSTREAM_PACKS leaves {PACK} out, whose alerts these are",
+        f"Add {PACK} to TRAILSTREAM_PACKS.",
     )
 
 

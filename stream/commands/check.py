@@ -19,7 +19,7 @@ from stream.checks.accounts import check_listed_accounts, check_organization
 from stream.checks.buckets import check_buckets
 from stream.checks.channels import check_channels, check_heartbeat
 from stream.checks.credentials import check_credentials
-from stream.checks.ledger import check_canary, check_memory, check_silence, check_table
+from stream.checks.ledger import check_canary, check_memory, check_own_path, check_silence, check_table
 from stream.checks.outcome import Outcome, Status
 from stream.checks.queue import check_queue
 from stream.checks.routes import check_routes
@@ -52,7 +52,7 @@ def check(*, config_only: bool, send_test_alert: bool, format_: Literal["text", 
             report.add(found)
         for found in (*check_suppressions(configuration.settings), *check_listed_accounts(configuration.settings)):
             report.add(found)
-        for watched in (check_silence, check_canary):
+        for watched in (check_silence, check_canary, check_own_path):
             if outcome := watched(configuration.settings):
                 report.add(outcome)
         if configuration.settings.geoip:

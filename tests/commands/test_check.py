@@ -260,3 +260,12 @@ async def test_the_dead_man_s_switch_is_called_when_test_alerts_are(receiver: Re
         assert outcomes(done)["heartbeat"]["status"] == status
         assert "secret" not in done.out
     assert [request.method for request in receiver.requests] == ["GET", "GET"]
+
+
+@pytest.mark.usefixtures("aws")
+def test_what_watches_without_the_pack_of_its_alerts_is_said_to_have_no_effect() -> None:
+    found = check("own-path", TRAILSTREAM_CANARY="true", TRAILSTREAM_DIGEST="true", TRAILSTREAM_PACKS="ct-013")
+
+    assert found["status"] == "warn"
+    assert "TRAILSTREAM_CANARY, TRAILSTREAM_DIGEST has no effect" in found["evidence"]
+    assert "own-path" not in outcomes(invoke("check", "--format", "json", stdin=b"", TRAILSTREAM_CANARY="true"))
