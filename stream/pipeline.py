@@ -17,6 +17,7 @@ from typing import Any, Final
 import structlog
 
 from stream.alert import Alert, LogFile
+from stream.books import Books, Reading
 from stream.canary.mark import Heard
 from stream.decode import LogDecoder, Record
 from stream.deliver.dispatcher import DeliveryFailed, Dispatcher
@@ -36,7 +37,7 @@ from stream.intake.objects import Objects
 from stream.intake.queue import Message
 from stream.ledger import Notes
 from stream.metrics import Metrics
-from stream.notice import PACK, Notice, is_notice
+from stream.notice import PACK, Notice
 from stream.settings import Settings
 from stream.sources.hearing import Hearing
 
@@ -120,9 +121,7 @@ class Pipeline:
         self._digests = digests
         self._tells_of_itself = PACK in settings.packs
         self._told_of_inline = False
-        # Looking up a metric by its labels costs as much as counting.
-        self._read_well = metrics.log_files.labels("read", "ok")
-        self._stages = tuple(metrics.log_file_duration.labels(stage) for stage in ("fetch", "decode", "detect"))
+        self._books = Books(metrics)
         # Of what trails were like before; replicas share a ledger.
         self._memories = (Gaps(alone=settings.ledger == "memory", notes=notes), Selections(notes), TrailStates(notes))
 
@@ -144,7 +143,7 @@ class Pipeline:
                     alert = found
                     for memory in self._memories:
                         alert = await memory.told_to_all(alert)
-                    self._tell(alert, message)
+                    self._books.told(alert, message)
                     if not self._suppressed(alert, work):
                         await room.acquire()
                         deliveries.create_task(self._deliver(alert, work)).add_done_callback(lambda _: room.release())
@@ -157,16 +156,9 @@ class Pipeline:
         try:
             notification = parse(message.body)
         except PoisonMessage as error:
-            self._metrics.notifications.labels("poison").inc()
-            self._count("notification", "poison")
-            log.error("poison message", message_id=message.id, receives=message.receive_count, cause=str(error))
+            self._books.poison(error, message)
             raise
-        self._metrics.notifications.labels(notification.envelope).inc()
-        for bucket, key, reason in notification.skipped:
-            if reason == "digest" and self._digests is not None:
-                continue
-            self._metrics.log_files.labels("skipped", reason).inc()
-            log.debug("object skipped", bucket=bucket, key=key, message_id=message.id, reason=reason)
+        self._books.opened(notification, message, digests=self._digests is not None)
         return notification
 
     async def _alerts(self, work: _Work) -> AsyncGenerator[Alert]:
@@ -208,7 +200,7 @@ class Pipeline:
             for alert in work.detection.detector.alerts(record, provenance="inline", log_file=None):
                 yield alert
             return
-        self._count("notification", "inline_disabled")
+        self._books.count("notification", "inline_disabled")
         if not self._told_of_inline:
             self._told_of_inline = True
             log.warning(
@@ -226,7 +218,7 @@ class Pipeline:
             stored_bytes=ref.size,
         )
         context = LogFileContext(decoder.beginning, max_record_bytes=self._settings.max_record_bytes)
-        reading = _Reading(LogFile(ref.bucket, ref.key, ref.version_id), decoder, context)
+        reading = Reading(LogFile(ref.bucket, ref.key, ref.version_id), decoder, context)
         try:
             if not any(fnmatchcase(ref.bucket, glob) for glob in self._settings.buckets):
                 raise LogFileError("foreign_bucket", "TRAILSTREAM_BUCKETS does not name this bucket: it is not read")
@@ -245,20 +237,19 @@ class Pipeline:
             if self._hearing is not None and error.reason != "foreign_bucket":
                 self._hearing.failed(ref)
         else:
-            self._read_well.inc()
-            self._metrics.last_log_file.set(self._unix_time())
+            self._books.read(self._unix_time())
             if self._hearing is not None:
                 self._hearing.read(ref)
         reading.context.ended()
         await self._look_around(records)
         for alert in self._judge(records, reading, work):
             yield await self._in_context(alert, records, reading, work)
-        self._measure(reading, work.message)
+        self._books.measured(reading, work.message)
         if self._tells_of_itself:
             for notice in self._notices(reading, ref, work.message):
                 yield notice.alert()
 
-    def _notices(self, reading: "_Reading", ref: ObjectRef, message: Message) -> Iterator[Notice]:
+    def _notices(self, reading: Reading, ref: ObjectRef, message: Message) -> Iterator[Notice]:
         """What is to be told of the file itself."""
         decoder, now = reading.decoder, self._unix_time()
         if reading.error is None and not reading.misplaced and not decoder.unreadable:
@@ -273,7 +264,7 @@ class Pipeline:
             yield misplaced(place)
         yield from unreadable(decoder.unreadable_first, decoder.unreadable, place)
 
-    async def _decode(self, reading: "_Reading", chunk: bytes) -> AsyncGenerator[list[Record]]:
+    async def _decode(self, reading: Reading, chunk: bytes) -> AsyncGenerator[list[Record]]:
         """Decode a chunk: on the event loop while the file is small, in a thread from then on."""
         steps = reading.decoder.steps(chunk)
         records: list[Record] | None = []
@@ -287,13 +278,13 @@ class Pipeline:
             if records:
                 yield records
 
-    async def _in_context(self, alert: Alert, records: list[Record], reading: "_Reading", work: _Work) -> Alert:
+    async def _in_context(self, alert: Alert, records: list[Record], reading: Reading, work: _Work) -> Alert:
         """The alert with what its file tells of its principal."""
         if reading.context.lacks(alert.record):
             await self._look(alert, records, reading, work)
         return reading.context.with_context(alert)
 
-    async def _look(self, alert: Alert, records: list[Record], reading: "_Reading", work: _Work) -> None:
+    async def _look(self, alert: Alert, records: list[Record], reading: Reading, work: _Work) -> None:
         """Look what the principals of an alert and of the records beside it did; no alert waits long for that."""
         look = partial(reading.context.look, [alert.record, *(record.data for record in records)])
         began = time.perf_counter()
@@ -306,7 +297,7 @@ class Pipeline:
         except Exception as error:  # whatever it is: an alert without its context is better than none
             reading.context.give_up()
             late = isinstance(error, TimeoutError)
-            self._count("context", "timeout" if late else "unexpected")
+            self._books.count("context", "timeout" if late else "unexpected")
             log.warning(
                 "no context for the alerts of a log file",
                 bucket=reading.log_file.bucket,
@@ -321,7 +312,7 @@ class Pipeline:
         if self._looking_around is not None and any(operation_of(record.data) for record in records):
             await self._looking_around()
 
-    def _judge(self, records: list[Record], reading: "_Reading", work: _Work) -> Iterator[Alert]:
+    def _judge(self, records: list[Record], reading: Reading, work: _Work) -> Iterator[Alert]:
         for record in records:
             began = time.perf_counter()
             if self._canary is not None:
@@ -341,87 +332,21 @@ class Pipeline:
                 reading.misplaced = reading.misplaced or account_mismatch(record.data, reading.log_file)
                 yield alert
 
-    def _tell(self, alert: Alert, message: Message) -> None:
-        if not is_notice(alert):
-            self._metrics.records_matched.labels(alert.rule.id).inc()
-        self._metrics.alerts.labels(alert.rule.id, alert.severity).inc()
-        log_file = alert.log_file
-        log.info(
-            "change found",
-            alert_id=alert.id,
-            severity=alert.severity,
-            outcome=alert.event.outcome,
-            event_name=alert.event.name,
-            event_id=alert.event.id,
-            account_id=alert.event.account_id,
-            region=alert.event.region,
-            bucket=log_file.bucket if log_file else None,
-            key=log_file.key if log_file else None,
-            message_id=message.id,
-        )
-
     def _suppressed(self, alert: Alert, work: _Work) -> bool:
         """Whether a filter keeps the alert from being delivered; it is counted and told all the same."""
         suppression = work.detection.suppressions.find(alert.rule.id, alert.record, self._unix_time())
         if suppression is None:
             return False
-        self._metrics.alerts_suppressed.labels(suppression.id).inc()
-        log_file = alert.log_file
-        log.info(
-            "alert suppressed",
-            filter=suppression.id,
-            until=suppression.ends,
-            alert_id=alert.id,
-            bucket=log_file.bucket if log_file else None,
-            key=log_file.key if log_file else None,
-            message_id=work.message.id,
-        )
+        self._books.suppressed(alert, suppression, work.message)
         return True
-
-    def _measure(self, reading: "_Reading", message: Message) -> None:
-        metrics, decoder = self._metrics, reading.decoder
-        metrics.log_file_compressed_bytes.inc(decoder.compressed_bytes)
-        metrics.log_file_bytes.inc(decoder.json_bytes)
-        metrics.records.inc(decoder.records)
-        spent_s = time.perf_counter() - reading.began - reading.decode_s - reading.detect_s
-        for stage, seconds in zip(self._stages, (spent_s, reading.decode_s, reading.detect_s), strict=True):
-            stage.observe(seconds)
-        where = {"bucket": reading.log_file.bucket, "key": reading.log_file.key, "message_id": message.id}
-        reading.misplaced = reading.misplaced or account_mismatch(decoder.first_record(), reading.log_file)
-        if reading.misplaced:
-            self._count("record", "account_mismatch")
-            log.warning("records are of another account than their key says", reason="account_mismatch", **where)
-        for reason, records in (("unreadable", decoder.unreadable), ("not_an_object", decoder.not_objects)):
-            if records:
-                metrics.errors.labels("record", reason).inc(records)
-                log.warning("records passed over", reason=reason, records=records, **where)
 
     def _failed(self, error: LogFileError, ref: ObjectRef, work: _Work) -> None:
         work.faults.append(error.reason)
-        self._metrics.log_files.labels("failed", error.reason).inc()
-        self._count("log_file", error.reason)
-        log.error(
-            "log file failed",
-            bucket=ref.bucket,
-            key=ref.key,
-            version_id=ref.version_id,
-            message_id=work.message.id,
-            receives=work.message.receive_count,
-            reason=error.reason,
-            cause=error.detail,
-        )
+        self._books.failed(error, ref, work.message)
 
     def _unexpected(self, error: Exception, work: _Work, log_file: LogFile | None) -> None:
         work.faults.append("unexpected")
-        self._count("process", "unexpected")
-        log.error(
-            "message failed unexpectedly",
-            bucket=log_file.bucket if log_file else None,
-            key=log_file.key if log_file else None,
-            message_id=work.message.id,
-            reason="unexpected",
-            exc_info=error,
-        )
+        self._books.unexpected(error, work.message, log_file)
 
     async def _deliver(self, alert: Alert, work: _Work) -> None:
         try:
@@ -431,23 +356,6 @@ class Pipeline:
             log.error("alert not delivered", alert_id=alert.id, message_id=work.message.id, cause=str(error))
         except Exception as error:  # noqa: BLE001 - it concerns this alert only
             self._unexpected(error, work, alert.log_file)
-
-    def _count(self, stage: str, reason: str) -> None:
-        self._metrics.errors.labels(stage, reason).inc()
-
-
-@dataclass(slots=True)
-class _Reading:
-    """One log file while it is read, and where the time went."""
-
-    log_file: LogFile
-    decoder: LogDecoder
-    context: LogFileContext
-    misplaced: bool = False
-    error: LogFileError | None = None
-    began: float = field(default_factory=time.perf_counter)
-    decode_s: float = 0.0
-    detect_s: float = 0.0
 
 
 def _until_some(steps: Iterator[list[Record]]) -> list[Record] | None:
