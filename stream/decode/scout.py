@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 import msgspec
+import stringzilla
 
 from stream.decode.scan import Prefilter
 
@@ -21,7 +22,7 @@ LEAST_RECORD_BYTES: Final = 4 * SHORTEST_BYTES
 _HEAD: Final = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*(\{\s*"[^"\\]{1,64}")')
 _TAIL: Final = re.compile(rb"\}\s*\]\s*\}\s*\Z")
 _KEPT_BYTES: Final = 4096  # of the end: white space may follow the last bracket
-_TRIED_BYTES: Final = 64 * 1024
+_TRIED_BYTES: Final = 16 * 1024
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -56,7 +57,8 @@ class Scout:
         if self._search(window) or self._search(self._end[-self._overlap :] + window[: self._overlap]):
             return False
         seam = self._end[-len(self._separator) + 1 :] + window[: len(self._separator) - 1]
-        count = window.count(self._separator) + seam.count(self._separator)
+        # By vector instructions: Python's own count takes longer than the search for all literals.
+        count = stringzilla.count(window, self._separator) + seam.count(self._separator)
         self.records += count
         self._gap = 0 if count else self._gap + len(window)
         self._end = window[-_KEPT_BYTES:]
