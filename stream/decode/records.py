@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from stream.decode import glance
 from stream.decode.beginning import MOST_BYTES, Beginning
 from stream.decode.inflate import Inflater
 from stream.decode.scan import Prefilter
@@ -86,6 +87,7 @@ class LogDecoder:
         able = scouting and prefilter.literals is not None and max_record_bytes >= LEAST_RECORD_BYTES
         able = able and (stored_bytes or 0) <= MOST_BYTES  # or it would have to begin anew in the end
         self._scout = Scout(prefilter, max_record_bytes=max_record_bytes) if able else None
+        self._harmless: glance.Harmless | None = None
         self._arrays = 0
         self._held: list[Record] = []
         self._held_bytes = 0
@@ -113,12 +115,29 @@ class LogDecoder:
             LogFileError: the file can't be read further; `take` still gives the records found before the fault.
         """
         fits = self.beginning.add(chunk)
+        if self._harmless is not None:  # it was not the whole file
+            self._harmless = None
+            yield from self._start_over()
+            return
+        if self._scout is not None and len(self.beginning.chunks) == 1 and self._is_plainly_harmless(chunk):
+            return
         if self._scout is not None and fits:
             yield from self._look_over(self._scout, self._inflater.windows(chunk))
             return
         if self._scout is not None:
             yield from self._start_over()
         yield from self._look_through(chunk)
+
+    def _is_plainly_harmless(self, chunk: bytes) -> bool:
+        """Whether a small file is in this chunk, if it is all of it, with nothing that could match."""
+        if len(chunk) > glance.MOST_BYTES:
+            return False
+        harmless = glance.glance(chunk, self._prefilter)
+        if harmless is None or harmless.json_bytes > self._max_log_bytes:
+            return False
+        self._harmless = harmless
+        self._inflater.compressed_bytes, self._inflater.json_bytes = len(chunk), harmless.json_bytes
+        return True
 
     def _look_over(self, scout: Scout, windows: Iterator[bytes]) -> Iterator[list[Record]]:
         """See whether the file needs splitting at all; if it does, begin it anew and catch up."""
@@ -172,6 +191,9 @@ class LogDecoder:
         Raises:
             LogFileError: as `steps`; also when single records were unreadable. `take` gives the records.
         """
+        if self._harmless is not None:
+            self.records, self._first = self._harmless.records, self._harmless.first
+            return []
         if self._scout is not None:
             if self._is_harmless(self._scout):
                 return []
