@@ -6,9 +6,8 @@ here: a return acknowledges it, an error hands it back to the queue.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
@@ -69,6 +68,8 @@ class _Work:
     message: Message
     notification: Notification
     detection: Detection
+    deliveries: asyncio.TaskGroup
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_ALERTS_AT_ONCE))
     faults: list[str] = field(default_factory=list)
 
 
@@ -135,19 +136,14 @@ class Pipeline:
         """
         if self._hearing is not None:
             self._hearing.received(message)
-        work = _Work(message, self._open(message), self.detection)
-        room = asyncio.Semaphore(_ALERTS_AT_ONCE)
+        notification = self._open(message)
         async with asyncio.TaskGroup() as deliveries:
-            async with aclosing(self._alerts(work)) as alerts:
-                async for found in alerts:
-                    alert = found
-                    for memory in self._memories:
-                        alert = await memory.told_to_all(alert)
-                    self._books.told(alert, message)
-                    if not self._suppressed(alert, work):
-                        await room.acquire()
-                        deliveries.create_task(self._deliver(alert, work)).add_done_callback(lambda _: room.release())
-                    await asyncio.sleep(0)  # a file may be full of alerts: the event loop turns after each
+            work = _Work(message, notification, self.detection, deliveries)
+            for source in self._sources(work):
+                try:
+                    await source
+                except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this source only
+                    self._unexpected(error, work, None)
             message.waiting()  # others may be read while people are told
         if work.faults:
             raise MessageFailed(", ".join(dict.fromkeys(work.faults)))
@@ -161,27 +157,30 @@ class Pipeline:
         self._books.opened(notification, message, digests=self._digests is not None)
         return notification
 
-    async def _alerts(self, work: _Work) -> AsyncGenerator[Alert]:
-        """Every alert of the message, as it is found; what can't be read is a fault, and the rest is read."""
-        sources: list[AsyncGenerator[Alert]] = [self._read(ref, work) for ref in work.notification.objects]
+    def _sources(self, work: _Work) -> Iterator[Coroutine[Any, Any, None]]:
+        """All that the message brings, to be looked at one by one; what can't be read is a fault of the message."""
+        for ref in work.notification.objects:
+            yield self._read(ref, work)
         if self._digests is not None:
-            sources += [
-                self._look_at_digest(self._digests, bucket, key, work)
-                for bucket, key, reason in work.notification.skipped
-                if reason == "digest"
-            ]
+            for bucket, key, reason in work.notification.skipped:
+                if reason == "digest":
+                    yield self._look_at_digest(self._digests, bucket, key, work)
         if work.notification.record is not None:
-            sources.append(self._inline(work.notification.record, work))
-        for source in sources:
-            try:
-                async with aclosing(source) as alerts:
-                    async for alert in alerts:
-                        yield alert
-            except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this source only
-                self._unexpected(error, work, None)
+            yield self._inline(work.notification.record, work)
 
-    async def _look_at_digest(self, digests: DigestWatch, bucket: str, key: str, work: _Work) -> AsyncGenerator[Alert]:
-        """The alerts of a digest file that was announced; if it can't be looked at, a fault."""
+    async def _tell(self, alert: Alert, work: _Work) -> None:
+        """Have people told of an alert; waits while too many of one message are on their way."""
+        for memory in self._memories:
+            alert = await memory.told_to_all(alert)
+        self._books.told(alert, work.message)
+        if not self._suppressed(alert, work):
+            await work.room.acquire()
+            delivery = work.deliveries.create_task(self._deliver(alert, work))
+            delivery.add_done_callback(lambda _: work.room.release())
+        await asyncio.sleep(0)  # a file may be full of alerts: the event loop turns after each
+
+    async def _look_at_digest(self, digests: DigestWatch, bucket: str, key: str, work: _Work) -> None:
+        """Tell what is wrong with a digest file that was announced; if it can't be looked at, that is a fault."""
         if not any(fnmatchcase(bucket, glob) for glob in self._settings.buckets):
             return
         try:
@@ -190,15 +189,15 @@ class Pipeline:
             self._failed(error, ObjectRef(bucket, key, None, None, None, ""), work)
             return
         for notice in notices:
-            yield notice.alert()
+            await self._tell(notice.alert(), work)
 
-    async def _inline(self, record: dict[str, Any], work: _Work) -> AsyncGenerator[Alert]:
+    async def _inline(self, record: dict[str, Any], work: _Work) -> None:
         if self._settings.inline_events:
             self._metrics.records.inc()
             if self._looking_around is not None and operation_of(record):
                 await self._looking_around()
             for alert in work.detection.detector.alerts(record, provenance="inline", log_file=None):
-                yield alert
+                await self._tell(alert, work)
             return
         self._books.count("notification", "inline_disabled")
         if not self._told_of_inline:
@@ -209,8 +208,8 @@ class Pipeline:
                 message_id=work.message.id,
             )
 
-    async def _read(self, ref: ObjectRef, work: _Work) -> AsyncGenerator[Alert]:
-        """The alerts of one log file; if it can't be read to its end, those before that, and a fault."""
+    async def _read(self, ref: ObjectRef, work: _Work) -> None:
+        """Tell of all in one log file; if it can't be read to its end, of what is before that, and it is a fault."""
         decoder = LogDecoder(
             work.detection.prefilter,
             max_record_bytes=self._settings.max_record_bytes,
@@ -222,13 +221,9 @@ class Pipeline:
         try:
             if not any(fnmatchcase(ref.bucket, glob) for glob in self._settings.buckets):
                 raise LogFileError("foreign_bucket", "TRAILSTREAM_BUCKETS does not name this bucket: it is not read")
-            async with aclosing(self._objects.stream(ref)) as chunks:
-                async for chunk in chunks:
-                    async with aclosing(self._decode(reading, chunk)) as decoded:
-                        async for records in decoded:
-                            await self._look_around(records)
-                            for alert in self._judge(records, reading, work):
-                                yield await self._in_context(alert, records, reading, work)
+            async with self._objects.open(ref) as log_file:
+                while chunk := await log_file.read():
+                    await self._decode(chunk, reading, work)
             records = decoder.finish()
         except LogFileError as error:
             records = decoder.take()
@@ -240,14 +235,20 @@ class Pipeline:
             self._books.read(self._unix_time())
             if self._hearing is not None:
                 self._hearing.read(ref)
-        reading.context.ended()
-        await self._look_around(records)
-        for alert in self._judge(records, reading, work):
-            yield await self._in_context(alert, records, reading, work)
+        context.ended()
+        if records:
+            await self._found(records, reading, work)
         self._books.measured(reading, work.message)
         if self._tells_of_itself:
             for notice in self._notices(reading, ref, work.message):
-                yield notice.alert()
+                await self._tell(notice.alert(), work)
+
+    async def _found(self, records: list[Record], reading: Reading, work: _Work) -> None:
+        """Judge records that could match, and tell of those that do."""
+        if self._looking_around is not None and any(operation_of(record.data) for record in records):
+            await self._looking_around()
+        for alert in self._judge(records, reading, work):
+            await self._tell(await self._in_context(alert, records, reading, work), work)
 
     def _notices(self, reading: Reading, ref: ObjectRef, message: Message) -> Iterator[Notice]:
         """What is to be told of the file itself."""
@@ -264,7 +265,7 @@ class Pipeline:
             yield misplaced(place)
         yield from unreadable(decoder.unreadable_first, decoder.unreadable, place)
 
-    async def _decode(self, reading: Reading, chunk: bytes) -> AsyncGenerator[list[Record]]:
+    async def _decode(self, chunk: bytes, reading: Reading, work: _Work) -> None:
         """Decode a chunk: on the event loop while the file is small, in a thread from then on."""
         steps = reading.decoder.steps(chunk)
         records: list[Record] | None = []
@@ -276,7 +277,7 @@ class Pipeline:
                 records = await asyncio.get_running_loop().run_in_executor(self._threads, _until_some, steps)
             reading.decode_s += time.perf_counter() - began
             if records:
-                yield records
+                await self._found(records, reading, work)
 
     async def _in_context(self, alert: Alert, records: list[Record], reading: Reading, work: _Work) -> Alert:
         """The alert with what its file tells of its principal."""
@@ -307,10 +308,6 @@ class Pipeline:
                 exc_info=None if late else error,
             )
         reading.detect_s += time.perf_counter() - began
-
-    async def _look_around(self, records: list[Record]) -> None:
-        if self._looking_around is not None and any(operation_of(record.data) for record in records):
-            await self._looking_around()
 
     def _judge(self, records: list[Record], reading: Reading, work: _Work) -> Iterator[Alert]:
         for record in records:

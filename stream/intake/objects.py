@@ -1,52 +1,30 @@
-"""Objects of S3 as streams of chunks: resumed where they break off, or a `LogFileError`.
+"""Objects of S3: where each one is, and signed requests for it.
 
 With requests and signatures of our own, at a fraction of the CPU that aiobotocore takes for a small object.
-
-Credentials, regions and endpoints come from the one AWS session. `not_found` and `forbidden` are final for this
-attempt (the queue's redrive decides about another); 5xx, throttling, timeouts and cut connections are retried here.
+Credentials, regions and endpoints come from the one AWS session.
 """
 
-import asyncio
-import random
 import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from urllib.parse import quote, urlsplit
 
-import aiohttp
-import structlog
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from stream.aws import Aws
-from stream.errors import LogFileError
 from stream.http import Origin, Response
+from stream.intake.download import UNANSWERED, Broken, Download
 from stream.intake.notification import ObjectRef
 from stream.signing import NO_PAYLOAD, signed
 
-log = structlog.get_logger()
-
-CHUNK_BYTES: Final = 64 * 1024
-"""Least size of a chunk, but for the last one."""
-
-_ATTEMPTS: Final = 6  # in a row without a single byte between them
-_REQUESTS: Final = 100  # in all, for one that breaks off again and again
 _BACKOFF_BASE_S: Final = 0.2
-_BACKOFF_CAP_S: Final = 5.0
 _STALL_S: Final = 20.0
 _PLACES: Final = 32
 _OF_AWS: Final = re.compile(r"\.(amazonaws\.com(\.cn)?|api\.aws)$")
-_MAX_ERROR_BYTES: Final = 64 * 1024
-_CODE: Final = re.compile(r"<Code>([\w.]{1,64})</Code>")
 _REGION: Final = re.compile(r"[a-z0-9-]{1,32}")
-_STALE_CREDENTIALS: Final = ("ExpiredToken", "InvalidToken", "RequestTimeTooSkewed")
-_MOVED: Final = (301, 307, 400)  # what S3 answers in a region that is not the bucket's
-_RETRIED: Final = (408, 425, 429)
-_UNANSWERED: Final = (BotoCoreError, ResponseParserError, aiohttp.ClientError, OSError)
 
 
 class Objects:
@@ -77,62 +55,23 @@ class Objects:
         self._clients.clear()
         await self._open_clients.aclose()
 
-    async def stream(self, ref: ObjectRef) -> AsyncGenerator[bytes]:
-        """The object's bytes, from the version named if there is one.
-
-        Raises:
-            LogFileError: `not_found`, `forbidden`, or `unavailable` after all attempts.
-        """
+    def open(self, ref: ObjectRef) -> Download:
+        """The object's bytes, from the version named if there is one; to be opened with `async with`."""
         region = ref.region if ref.region in self._known_regions else None
-        read = failures = 0
-        etag: str | None = None
-        moved_from: str | None = None
-        for _ in range(_REQUESTS):
-            before = read
-            try:
-                region = region or await self._bucket_region(ref.bucket)
-                async with aclosing(self._attempt(ref, region, read, etag)) as chunks:
-                    async for tag, chunk in chunks:
-                        etag = tag
-                        read += len(chunk)
-                        yield chunk
-                return
-            except _Moved as moved:
-                if moved_from is not None:
-                    raise LogFileError("unavailable", f"S3 answered {moved} in {moved_from} and in {region}") from moved
-                moved_from, region = region, None
-                self._regions.pop(ref.bucket, None)
-            except _Broken as broken:
-                failures = 1 if read > before else failures + 1
-                if failures >= _ATTEMPTS:
-                    raise LogFileError("unavailable", f"{broken}, {failures} times, after {read} bytes") from broken
-                log.debug(
-                    "reading an object again", bucket=ref.bucket, key=ref.key, offset_bytes=read, cause=str(broken)
-                )
-                pause_s = min(_BACKOFF_CAP_S, self._backoff_s * 2**failures)
-                await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 - jitter, no secret
-        raise LogFileError("unavailable", f"the connection broke {_REQUESTS} times, after {read} bytes")
+        return Download(self, ref, region, backoff_s=self._backoff_s)
 
-    async def _attempt(
-        self, ref: ObjectRef, region: str, offset: int, etag: str | None
-    ) -> AsyncGenerator[tuple[str | None, bytes]]:
-        """One request: the object's entity tag with each chunk from `offset` on."""
-        origin, target, headers = await self._request(ref, region, offset, etag)
-        try:
-            async with self._http.request("GET", origin, target, headers) as answer:
-                self._aws.count("s3", "GetObject", str(answer.status))
-                if answer.status not in (200, 206):
-                    code = _CODE.search((await _told(answer)).decode("utf-8", "replace"))
-                    raise _fault(ref, answer.status, code[1] if code else "")
-                async for chunk in _chunks(answer):
-                    yield answer.header("etag") or None, chunk
-        except _UNANSWERED as error:
-            self._aws.count("s3", "GetObject", "error")
-            raise _Broken(type(error).__name__) from error
+    def moved(self, bucket: str) -> None:
+        """See `Source`."""
+        self._regions.pop(bucket, None)
 
-    async def _request(
-        self, ref: ObjectRef, region: str, offset: int, etag: str | None
-    ) -> tuple[Origin, str, dict[str, str]]:
+    def answered(self, code: str) -> None:
+        """See `Source`."""
+        self._aws.count("s3", "GetObject", code)
+
+    async def get(
+        self, ref: ObjectRef, region: str, *, offset: int, etag: str | None
+    ) -> AbstractAsyncContextManager[Response]:
+        """See `Source`."""
         place = await self._place(ref.bucket, region)
         path = place.folder + quote(ref.key, safe="/~-_.")
         query = f"versionId={quote(ref.version_id, safe='~-_.')}" if ref.version_id else ""
@@ -144,7 +83,7 @@ class Objects:
         try:
             credentials = await self._aws.credentials()
         except BotoCoreError as error:
-            raise _Broken(type(error).__name__) from error
+            raise Broken(type(error).__name__) from error
         headers = signed(
             credentials,
             service="s3",
@@ -157,7 +96,7 @@ class Objects:
             payload_hash=NO_PAYLOAD,
             now=time.time(),
         )
-        return place.origin, f"{path}?{query}" if query else path, headers
+        return self._http.request("GET", place.origin, f"{path}?{query}" if query else path, headers)
 
     async def _place(self, bucket: str, region: str) -> "_Place":
         place = self._places.get((bucket, region))
@@ -177,8 +116,8 @@ class Objects:
             client = self._clients[region] = await self._open_clients.enter_async_context(opening)
         return client
 
-    async def _bucket_region(self, bucket: str) -> str:
-        """The bucket's region, asked once: HeadBucket says it even to those whom it refuses."""
+    async def region_of(self, bucket: str) -> str:
+        """See `Source`; asked once: HeadBucket says it even to those whom it refuses."""
         region = self._regions.get(bucket)
         if region is None:
             region = await self._head_bucket(bucket)
@@ -193,19 +132,11 @@ class Objects:
             answer: dict[str, Any] = await client.head_bucket(Bucket=bucket)
         except ClientError as error:
             answer = dict(error.response)
-        except _UNANSWERED as error:
-            raise _Broken(f"the bucket was not to be asked for its region ({type(error).__name__})") from error
+        except UNANSWERED as error:
+            raise Broken(f"the bucket was not to be asked for its region ({type(error).__name__})") from error
         headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         region = str(answer.get("BucketRegion") or headers.get("x-amz-bucket-region") or "")
         return region if _REGION.fullmatch(region) else self._aws.region
-
-
-class _Broken(Exception):
-    """An attempt that may well succeed next time."""
-
-
-class _Moved(Exception):
-    """The bucket does not answer in this region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,46 +162,3 @@ class _Place:
         if _OF_AWS.search(address.hostname or "") and "." not in bucket:
             return cls(Origin.of(f"{address.scheme}://{bucket}.{address.netloc}"), "/")
         return cls(Origin.of(endpoint), f"{address.path.rstrip('/')}/{bucket}/")
-
-
-async def _chunks(answer: Response) -> AsyncGenerator[bytes]:
-    """The body in chunks of some size, or as one; what has come before a fault is given first."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        while part := await answer.read():
-            parts.append(part)
-            size += len(part)
-            if size >= CHUNK_BYTES:
-                yield parts[0] if len(parts) == 1 else b"".join(parts)
-                parts, size = [], 0
-    except _UNANSWERED:
-        if parts:
-            yield b"".join(parts)
-        raise
-    if parts:
-        yield parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-async def _told(answer: Response) -> bytes:
-    """The beginning of an answer that is no object."""
-    told = b""
-    while len(told) < _MAX_ERROR_BYTES and (part := await answer.read()):
-        told += part
-    return told
-
-
-def _fault(ref: ObjectRef, status: int, code: str) -> Exception:
-    """What an answer of S3 means for the log file: an error to raise."""
-    if status >= 500 or status == 0 or status in _RETRIED or code in _STALE_CREDENTIALS:
-        return _Broken(f"S3 answered {status}" if status else "the connection broke")
-    if status == 404:
-        version = f", version {ref.version_id}" if ref.version_id else ""
-        return LogFileError("not_found", f"S3 has no such object{version}")
-    if status in (401, 403) or code.startswith("KMS."):
-        return LogFileError(
-            "forbidden", f"S3 answered {status}: reading takes s3:GetObject, and kms:Decrypt on its key"
-        )
-    if status in _MOVED:
-        return _Moved(str(status))
-    return LogFileError("unavailable", f"S3 answered {status}")

@@ -5,7 +5,6 @@ Nothing is taken away: what was looked at is visible again at once, and after `_
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -120,8 +119,8 @@ class Look:
         decoder = LogDecoder(
             self._prefilter, max_record_bytes=settings.max_record_bytes, max_log_bytes=settings.max_log_bytes
         )
-        async with aclosing(self._objects.stream(ref)) as chunks:
-            async for chunk in chunks:
+        async with self._objects.open(ref) as log_file:
+            while chunk := await log_file.read():
                 for _ in decoder.steps(chunk):
                     pass
         decoder.finish()

@@ -108,8 +108,9 @@ class Downloads:
             bucket=source.bucket, key=source.key, version_id=None, region=None, size=source.size_bytes, account_id=""
         )
         try:
-            async for chunk in self._objects.stream(reference):
-                await queue.put(chunk)
+            async with self._objects.open(reference) as log_file:
+                while chunk := await log_file.read():
+                    await queue.put(chunk)
             await queue.put(None)
         except LogFileError as error:
             await queue.put(error)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 
 import pytest
 from aiobotocore.session import get_session
@@ -32,7 +31,15 @@ async def stub(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S3Stub]:
 
 async def read(wanted: ObjectRef, metrics: Metrics | None = None, *, stall_s: float = 20.0) -> bytes:
     async with Objects(Aws(metrics or Metrics()), stall_s=stall_s, backoff_s=0.001) as objects:
-        return b"".join([chunk async for chunk in objects.stream(wanted)])
+        return await whole(objects, wanted)
+
+
+async def whole(objects: Objects, wanted: ObjectRef) -> bytes:
+    read_back = b""
+    async with objects.open(wanted) as log_file:
+        while chunk := await log_file.read():
+            read_back += chunk
+    return read_back
 
 
 async def test_an_object_comes_in_one_request(stub: S3Stub) -> None:
@@ -115,7 +122,7 @@ async def test_the_bucket_is_asked_for_its_region_once(stub: S3Stub) -> None:
     wanted = ObjectRef("logs", "log.json.gz", None, None, None, "111122223333")
     async with Objects(Aws(Metrics())) as objects:
         for _ in range(3):
-            assert b"".join([chunk async for chunk in objects.stream(wanted)]) == BODY
+            assert await whole(objects, wanted) == BODY
 
     assert stub.heads == 1
     assert all("/eu-west-1/s3/aws4_request" in get.headers["Authorization"] for get in stub.gets)
@@ -133,7 +140,7 @@ async def test_an_invented_region_is_not_believed(stub: S3Stub) -> None:
     async with Objects(Aws(Metrics())) as objects:
         for number in range(20):
             wanted = ObjectRef("logs", "log.json.gz", None, f"xx-made-up-{number}", None, "111122223333")
-            assert b"".join([chunk async for chunk in objects.stream(wanted)]) == BODY
+            assert await whole(objects, wanted) == BODY
         assert list(objects._clients) == ["us-east-1"]
 
     assert stub.heads == 1
@@ -150,8 +157,8 @@ async def test_asking_for_the_region_is_tried_again(stub: S3Stub) -> None:
 async def test_what_is_not_read_to_its_end_keeps_no_connection(stub: S3Stub) -> None:
     async with Objects(Aws(Metrics())) as objects, asyncio.timeout(60):
         for _ in range(25):
-            async with aclosing(objects.stream(ref("double//log.json.gz"))) as chunks:
-                assert await anext(chunks)
+            async with objects.open(ref("double//log.json.gz")) as log_file:
+                assert await log_file.read()
     assert len(stub.gets) == 25
 
 
@@ -197,8 +204,8 @@ async def test_any_key_is_read_as_it_is(
         await client.create_bucket(Bucket="any-key")
         for key in KEYS:
             await client.put_object(Bucket="any-key", Key=key, Body=key.encode())
-            read_back = [chunk async for chunk in objects.stream(ref(key, bucket="any-key"))]
-            assert b"".join(read_back) == key.encode(), key
+            read_back = await whole(objects, ref(key, bucket="any-key"))
+            assert read_back == key.encode(), key
 
 
 @pytest.mark.parametrize("server", ["emulator", "moto"])
