@@ -42,7 +42,7 @@ from stream.sources.hearing import Hearing
 
 log = structlog.get_logger()
 
-_INLINE_BYTES: Final = 1024 * 1024
+_INLINE_BYTES: Final = 2 * 1024 * 1024
 # Up to so many bytes of JSON a file is decoded on the event loop, in about three milliseconds; what is larger goes on
 # in a thread. It is what was inflated that counts: 256 KB of gzip may be 256 MB. And there are texts that take longer
 # than their size lets one expect.
