@@ -23,7 +23,6 @@ from stream.deliver.recent import Recent
 from stream.deliver.repeats import SHARE_THE_LEDGER, may_repeat
 from stream.detect.detector import Detector
 from stream.detect.links import Portal
-from stream.digest.watching import DigestWatch
 from stream.errors import ConfigError
 from stream.in_force import InForce
 from stream.intake.objects import Objects
@@ -42,7 +41,7 @@ from stream.settings import Settings
 from stream.sources.hearing import Hearing
 from stream.status.page import showing
 from stream.status.snapshot import Status
-from stream.watches import canary_watch, heartbeat_of, silence_watch
+from stream.watches import canary_watch, digest_watch, heartbeat_of, silence_watch
 
 log = structlog.get_logger()
 
@@ -131,11 +130,9 @@ async def _run(configuration: Configuration) -> None:
         with _aws_configured():
             objects = await parts.enter_async_context(Objects(aws))
             await parts.enter_async_context(queue)
-            digests = None
-            if settings.digest and PACK in settings.packs:
-                notes = ledger if isinstance(ledger, DynamoLedger) else None
-                watching = DigestWatch(aws, metrics, account_name=accounts.name, notes=notes)
-                digests = await parts.enter_async_context(watching)
+            digests = digest_watch(settings, aws, metrics, ledger, accounts)
+            if digests is not None:
+                await parts.enter_async_context(digests)
         learning.learn_queue(queue.attributes)
         pipeline = Pipeline(
             settings,

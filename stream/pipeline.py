@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -27,7 +27,6 @@ from stream.detect.context import LogFileContext
 from stream.detect.detection import Detection
 from stream.detect.detector import account_mismatch
 from stream.detect.impact import operation_of
-from stream.digest.watching import DigestWatch
 from stream.errors import LogFileError, PoisonMessage, TrailstreamError
 from stream.faults import Place, misplaced, unread, unreadable
 from stream.intake.keys import key_region
@@ -39,6 +38,9 @@ from stream.metrics import Metrics
 from stream.notice import PACK, Notice
 from stream.settings import Settings
 from stream.sources.hearing import Hearing
+
+if TYPE_CHECKING:
+    from stream.digest.watching import DigestWatch
 
 log = structlog.get_logger()
 
@@ -105,7 +107,7 @@ class Pipeline:
         account_name: Callable[[str], str | None] = _nameless,
         hearing: Hearing | None = None,
         canary: Heard | None = None,
-        digests: DigestWatch | None = None,
+        digests: "DigestWatch | None" = None,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -179,7 +181,7 @@ class Pipeline:
             delivery.add_done_callback(lambda _: work.room.release())
         await asyncio.sleep(0)  # a file may be full of alerts: the event loop turns after each
 
-    async def _look_at_digest(self, digests: DigestWatch, bucket: str, key: str, work: _Work) -> None:
+    async def _look_at_digest(self, digests: "DigestWatch", bucket: str, key: str, work: _Work) -> None:
         """Tell what is wrong with a digest file that was announced; if it can't be looked at, that is a fault."""
         if not any(fnmatchcase(bucket, glob) for glob in self._settings.buckets):
             return

@@ -29,6 +29,7 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECTED_AFTER)
+    gc.enable()
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)  # what starting took for a moment; glibc's
 

@@ -1,7 +1,8 @@
-"""What watches beside the work, each if the settings want it: for silence, for the canary, for our own life."""
+"""What watches beside the work, each if the settings want it: for silence, forged digests, the canary, our own life."""
 
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
 from stream.accounts.book import AccountBook
 from stream.aws import Aws
@@ -22,6 +23,9 @@ from stream.settings import Settings
 from stream.sources.hearing import Hearing
 from stream.sources.watch import Watch
 from stream.status.snapshot import Status
+
+if TYPE_CHECKING:
+    from stream.digest.watching import DigestWatch
 
 
 def silence_watch(
@@ -45,6 +49,18 @@ def silence_watch(
         account_name=accounts.name,
         by_source=settings.source_metrics,
     )
+
+
+def digest_watch(
+    settings: Settings, aws: Aws, metrics: Metrics, ledger: Ledger, accounts: AccountBook
+) -> "DigestWatch | None":
+    """What looks at digests, if that is wanted."""
+    if not settings.digest or PACK not in settings.packs:
+        return None
+    from stream.digest.watching import DigestWatch  # cryptography takes six megabytes
+
+    notes = ledger if isinstance(ledger, DynamoLedger) else None
+    return DigestWatch(aws, metrics, account_name=accounts.name, notes=notes)
 
 
 def canary_watch(
