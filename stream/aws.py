@@ -16,6 +16,7 @@ from botocore.exceptions import NoCredentialsError
 from prometheus_client import Counter
 
 from stream import __version__
+from stream.endpoints import Endpoints
 from stream.http import Client
 from stream.metrics import Metrics
 from stream.signing import Credentials
@@ -39,6 +40,7 @@ class Aws:
         self._metrics = metrics
         self._counters: dict[tuple[str, str, str], Counter] = {}
         self.session: AioSession = get_session()
+        self._endpoints: Endpoints | None = None
 
     def client(
         self,
@@ -91,24 +93,37 @@ class Aws:
         frozen = await credentials.get_frozen_credentials()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
-    def http(self, *, stall_s: float) -> Client:
+    def http(self, *, stall_s: float, user_agent: str = "") -> Client:
         """Sends requests that are signed here; to be entered with `async with`.
 
         `AWS_CA_BUNDLE` and the variables of proxies mean what they mean to botocore.
 
         Args:
             stall_s: for so long a server may say nothing in the middle of an answer.
+            user_agent: a word to put into it beside our own.
         """
         return Client(
-            user_agent=f"trailstream/{__version__}", stall_s=stall_s, authorities=os.environ.get("AWS_CA_BUNDLE")
+            user_agent=f"trailstream/{__version__} {user_agent}".rstrip(),
+            stall_s=stall_s,
+            authorities=os.environ.get("AWS_CA_BUNDLE"),
         )
 
-    async def regions(self, service: str) -> frozenset[str]:
-        """Every region, of all partitions, in which botocore knows this service."""
-        known: set[str] = set()
-        for partition in self.session.get_available_partitions():
-            known.update(await self.session.get_available_regions(service, partition))
-        return frozenset(known)
+    async def endpoint(self, service: str, region: str) -> str:
+        """The URL of a service in a region, as botocore has it."""
+        return await self._where().find(service, region)
+
+    def regions(self) -> frozenset[str]:
+        """Every region, of all partitions, that botocore lists."""
+        return self._where().regions
+
+    def _where(self) -> Endpoints:
+        if self._endpoints is None:
+            self._endpoints = Endpoints(self.session, self._asked)
+        return self._endpoints
+
+    async def _asked(self, service: str, region: str) -> str:
+        async with self.client(service, region=region) as client:
+            return str(client.meta.endpoint_url)
 
     @property
     def region(self) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from stream.aws import Aws, queue_region
+from stream.caller import caller
 from stream.detect.surroundings import Surroundings, role_of_session
 from stream.intake.sqs import QueueAttributes
 from stream.settings import Settings
@@ -51,8 +52,7 @@ class Learning:
     async def learn_role(self, aws: Aws) -> None:
         """Ask STS, which every identity may ask, for the role that the process has."""
         try:
-            async with aws.client("sts", attempts=1) as sts:
-                arn = (await sts.get_caller_identity())["Arn"]
+            arn = (await caller(aws)).arn
         except ERRORS as error:
             log.warning(
                 "own role unknown",

@@ -3,6 +3,7 @@
 from botocore.exceptions import ClientError
 
 from stream.aws import Aws
+from stream.caller import caller
 from stream.canary.mark import user_agent
 from stream.canary.watch import CanaryError
 from stream.trails import ERRORS
@@ -15,7 +16,6 @@ async def call(aws: Aws, token: str) -> str:
         CanaryError: it could not be made.
     """
     try:
-        async with aws.client("sts", attempts=2, user_agent=user_agent(token)) as sts:
-            return str((await sts.get_caller_identity())["Account"])
+        return (await caller(aws, user_agent=user_agent(token))).account
     except ERRORS as error:
         raise CanaryError("refused" if isinstance(error, ClientError) else "connection") from error

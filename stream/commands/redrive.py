@@ -107,7 +107,7 @@ def _status(console: Console, text: str) -> Status:
 
 
 async def _queues(client: Any, source_url: str) -> Queues:
-    attributes = await Sqs(source_url, wire=client, client=client, request_s=30).attributes()
+    attributes = await Sqs(source_url, wire=client, request_s=30).attributes()
     if attributes.dead_letter_arn is None:
         raise TrailstreamError("the queue has no redrive policy, and so no dead-letter queue")
     account, name = attributes.dead_letter_arn.split(":")[4:6]

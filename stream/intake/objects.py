@@ -35,9 +35,10 @@ class Objects:
         self._stall_s = stall_s
         self._backoff_s = backoff_s
         self._places: OrderedDict[tuple[str, str], _Place] = OrderedDict()
-        self._clients: dict[str, Any] = {}
+        self._endpoints: dict[str, str] = {}
+        self._client: Any = None
         self._open_clients = AsyncExitStack()
-        # What a message says of a region is believed only if there is such a one: each costs a client, for good.
+        # What a message says of a region is believed only if there is such a one: each may cost a client.
         self._known_regions: frozenset[str] = frozenset()
         self._regions: OrderedDict[str, str] = OrderedDict()
 
@@ -45,14 +46,14 @@ class Objects:
         async with AsyncExitStack() as opened:
             self._open_clients = opened
             self._http = await opened.enter_async_context(self._aws.http(stall_s=self._stall_s))
-            self._known_regions = await self._aws.regions("s3")
-            await self._client(self._aws.region)  # takes a tenth of a second of CPU: not while messages wait
+            self._known_regions = self._aws.regions()
+            await self._endpoint(self._aws.region)  # may take a tenth of a second of CPU: not while messages wait
             self._open_clients = opened.pop_all()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._places.clear()
-        self._clients.clear()
+        self._client = None
         await self._open_clients.aclose()
 
     def open(self, ref: ObjectRef) -> Download:
@@ -101,20 +102,17 @@ class Objects:
     async def _place(self, bucket: str, region: str) -> "_Place":
         place = self._places.get((bucket, region))
         if place is None:
-            endpoint = str((await self._client(region)).meta.endpoint_url)
-            place = self._places[bucket, region] = _Place.of(endpoint, bucket)
+            place = self._places[bucket, region] = _Place.of(await self._endpoint(region), bucket)
             if len(self._places) > _PLACES:
                 self._places.popitem(last=False)
         self._places.move_to_end((bucket, region))
         return place
 
-    async def _client(self, region: str) -> Any:
-        """An aiobotocore client: it knows the region's endpoint, and whose bucket is where."""
-        client = self._clients.get(region)
-        if client is None:
-            opening = self._aws.client("s3", region=region, attempts=1)
-            client = self._clients[region] = await self._open_clients.enter_async_context(opening)
-        return client
+    async def _endpoint(self, region: str) -> str:
+        endpoint = self._endpoints.get(region)
+        if endpoint is None:
+            endpoint = self._endpoints[region] = await self._aws.endpoint("s3", region)
+        return endpoint
 
     async def region_of(self, bucket: str) -> str:
         """See `Source`; asked once: HeadBucket says it even to those whom it refuses."""
@@ -127,9 +125,10 @@ class Objects:
         return region
 
     async def _head_bucket(self, bucket: str) -> str:
-        client = await self._client(self._aws.region)
+        if self._client is None:
+            self._client = await self._open_clients.enter_async_context(self._aws.client("s3", attempts=1))
         try:
-            answer: dict[str, Any] = await client.head_bucket(Bucket=bucket)
+            answer: dict[str, Any] = await self._client.head_bucket(Bucket=bucket)
         except ClientError as error:
             answer = dict(error.response)
         except UNANSWERED as error:

@@ -61,10 +61,10 @@ class Queue:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as clients:
             region = queue_region(self._url) or self._aws.region
-            client = await clients.enter_async_context(self._aws.client("sqs", region=region, attempts=1))
             http = await clients.enter_async_context(self._aws.http(stall_s=LONGEST_POLL_S + self._pace.request_s))
-            wire = SqsWire(self._aws, http, endpoint=str(client.meta.endpoint_url), region=region)
-            self._sqs = Sqs(self._url, wire=wire, client=client, request_s=self._pace.request_s)
+            endpoint = await self._aws.endpoint("sqs", region)
+            wire = SqsWire(self._aws, http, endpoint=endpoint, region=region)
+            self._sqs = Sqs(self._url, wire=wire, request_s=self._pace.request_s)
             attributes = await self._open(self._sqs, region)
             self._check(attributes)
             self._apply(attributes)

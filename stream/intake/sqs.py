@@ -69,8 +69,7 @@ class Sqs:
 
     Args:
         url: of the queue.
-        wire: makes the busy requests: an aiobotocore client, or what has its methods (`SqsWire`).
-        client: an aiobotocore client, for the others.
+        wire: makes them: an aiobotocore client, or what has its methods (`SqsWire`).
         request_s: for so long a request may take, besides a poll's own time.
 
     Attributes:
@@ -78,11 +77,10 @@ class Sqs:
         last_receive: of the last one for messages.
     """
 
-    def __init__(self, url: str, *, wire: Any, client: Any, request_s: float) -> None:
+    def __init__(self, url: str, *, wire: Any, request_s: float) -> None:
         self.url = url
         self.last_success = self.last_receive = float("-inf")
         self._wire = wire
-        self._client = client
         self._request_s = request_s
 
     async def receive(self, most: int, *, wait_s: int, visibility_timeout_s: int | None) -> list[Received]:
@@ -132,7 +130,7 @@ class Sqs:
         Raises:
             SqsError: they can't be had.
         """
-        answer = await self._request(self._client.get_queue_attributes, AttributeNames=list(_ATTRIBUTES))
+        answer = await self._request(self._wire.get_queue_attributes, AttributeNames=list(_ATTRIBUTES))
         found: dict[str, str] = answer.get("Attributes", {})
         if not found:
             raise SqsError("other", "NoAttributes")
@@ -155,10 +153,10 @@ class Sqs:
         """
         *_, account_id, name = arn.split(":")
         url = await self._request(
-            self._client.get_queue_url, QueueUrl=None, QueueName=name, QueueOwnerAWSAccountId=account_id
+            self._wire.get_queue_url, QueueUrl=None, QueueName=name, QueueOwnerAWSAccountId=account_id
         )
         answer = await self._request(
-            self._client.get_queue_attributes,
+            self._wire.get_queue_attributes,
             QueueUrl=url["QueueUrl"],
             AttributeNames=["ApproximateNumberOfMessages"],
         )

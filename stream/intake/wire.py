@@ -1,4 +1,4 @@
-"""SQS's three busy calls as JSON, signed here: the same as aiobotocore's, by test, at a third of the CPU.
+"""The calls of SQS that intake makes, as JSON, signed here: as aiobotocore makes them, by test, at a third of the CPU.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html
 """
@@ -20,7 +20,7 @@ _MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024  # ten messages of a MiB each, and w
 
 
 class SqsWire:
-    """Has the methods of an aiobotocore client that `Sqs` calls most, with their arguments and answers.
+    """Has the methods of an aiobotocore client that `Sqs` calls, with their arguments and answers.
 
     Args:
         aws: the session: its credentials sign.
@@ -47,6 +47,14 @@ class SqsWire:
     async def change_message_visibility_batch(self, **parameters: Any) -> dict[str, Any]:
         """See botocore's."""
         return await self._call("ChangeMessageVisibilityBatch", parameters)
+
+    async def get_queue_attributes(self, **parameters: Any) -> dict[str, Any]:
+        """See botocore's."""
+        return await self._call("GetQueueAttributes", parameters)
+
+    async def get_queue_url(self, **parameters: Any) -> dict[str, Any]:
+        """See botocore's."""
+        return await self._call("GetQueueUrl", parameters)
 
     async def _call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Make one request.

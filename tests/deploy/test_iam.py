@@ -56,7 +56,11 @@ class Hands:
     async def read(self, name: str, version_id: str | None = None) -> bytes:
         key = f"{FOLDER}{name}.json.gz"
         ref = ObjectRef(bucket=BUCKET, key=key, version_id=version_id, size=None, region=REGION, account_id=ACCOUNT)
-        return b"".join([chunk async for chunk in self.objects.stream(ref)])
+        body = b""
+        async with self.objects.open(ref) as log_file:
+            while chunk := await log_file.read():
+                body += chunk
+        return body
 
 
 async def open_the_queue(hands: Hands) -> None:
@@ -144,7 +148,7 @@ BREAKS: Final[Mapping[tuple[str, str], set[Step]]] = {
 @asynccontextmanager
 async def at_work(world: World) -> AsyncIterator[Hands]:
     async with world.aws.client("sqs", region=REGION, attempts=1) as client, Objects(world.aws) as objects:
-        yield Hands(world, client, Sqs(world.queue_url, wire=client, client=client, request_s=30), objects)
+        yield Hands(world, client, Sqs(world.queue_url, wire=client, request_s=30), objects)
 
 
 async def broken(hands: Hands, steps: Iterable[Step], *documents: Document) -> set[Step]:

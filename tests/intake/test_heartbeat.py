@@ -205,7 +205,7 @@ class Recording(Sqs):
     """Keeps what it is asked for, and does it."""
 
     def __init__(self) -> None:
-        super().__init__("http://127.0.0.1/1/trail", wire=None, client=None, request_s=1.0)
+        super().__init__("http://127.0.0.1/1/trail", wire=None, request_s=1.0)
         self.changes: list[tuple[str, int]] = []
 
     async def change_visibility(self, changes: Any, **_: Any) -> list[Any]:

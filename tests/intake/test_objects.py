@@ -141,7 +141,7 @@ async def test_an_invented_region_is_not_believed(stub: S3Stub) -> None:
         for number in range(20):
             wanted = ObjectRef("logs", "log.json.gz", None, f"xx-made-up-{number}", None, "111122223333")
             assert await whole(objects, wanted) == BODY
-        assert list(objects._clients) == ["us-east-1"]
+        assert list(objects._endpoints) == ["us-east-1"]
 
     assert stub.heads == 1
 

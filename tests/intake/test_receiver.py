@@ -205,7 +205,7 @@ async def test_an_answer_that_comes_together_with_the_stop_is_released() -> None
             changed.extend(changes)
             return [None] * len(changes)
 
-    sqs = Late("http://127.0.0.1/1/trail", wire=None, client=None, request_s=1.0)
+    sqs = Late("http://127.0.0.1/1/trail", wire=None, request_s=1.0)
     hand = Hand(metrics)
     settlement = Settlement(hand, sqs, metrics, retry_delay_s=30, pace=QUICK)
     receiver = Receiver(sqs, hand, settlement, metrics, settings=Settings(), pace=QUICK, stopping=stopping)

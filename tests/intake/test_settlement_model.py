@@ -75,7 +75,7 @@ class Settling(RuleBasedStateMachine):
         options: dict[str, Any] = {"queue_url": "https://sqs.example/1/trail", "retry_delay": 100.0}
         setup = Settings(**options, shutdown_grace=GRACE_S, concurrency=4, receivers=2)
         self.queue = Queue(cast("Aws", None), setup, self.metrics, pace=PACE)
-        self.queue._sqs = Sqs("url", wire=self.sqs.wire, client=self.sqs.client, request_s=PACE.request_s)
+        self.queue._sqs = Sqs("url", wire=self.sqs.wire, request_s=PACE.request_s)
         self.run_task = self.loop.create_task(self.queue.run(self.process, self.room))
         self.loop.advance(1.0)
 

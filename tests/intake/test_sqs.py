@@ -130,7 +130,7 @@ async def test_the_dead_letter_queue_is_what_the_redrive_policy_names(
     if policy is not None:
         stub.attributes["RedrivePolicy"] = policy
     async with aws(Metrics()).client("sqs") as client:
-        attributes = await Sqs(stub.url, wire=client, client=client, request_s=5.0).attributes()
+        attributes = await Sqs(stub.url, wire=client, request_s=5.0).attributes()
     assert (attributes.redrive, attributes.dead_letter_arn) == (redrive, arn)
 
 

@@ -33,6 +33,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
         "change_message_visibility_batch",
         {"QueueUrl": QUEUE, "Entries": [{"Id": "0", "ReceiptHandle": "h", "VisibilityTimeout": 7}]},
     ),
+    ("get_queue_attributes", {"QueueUrl": QUEUE, "AttributeNames": ["QueueArn", "RedrivePolicy"]}),
+    ("get_queue_url", {"QueueName": "q", "QueueOwnerAWSAccountId": "111122223333"}),
 ]
 MESSAGE = {
     "MessageId": "m",
@@ -117,6 +119,8 @@ ERROR = {"x-amzn-query-error": "AWS.SimpleQueueService.NonExistentQueue;Sender"}
 ANSWERS: list[tuple[int, dict[str, str], str]] = [
     (200, {}, json.dumps({"Messages": [MESSAGE]})),
     (200, {}, json.dumps({"Successful": [{"Id": "0"}], "Failed": [{"Id": "1", "Code": "x", "SenderFault": True}]})),
+    (200, {}, json.dumps({"Attributes": {"VisibilityTimeout": "30", "RedrivePolicy": "{}"}})),
+    (200, {}, json.dumps({"QueueUrl": QUEUE})),
     (200, {}, "{}"),
     (400, ERROR, json.dumps({"__type": "com.amazonaws.sqs#QueueDoesNotExist"})),
     (400, {}, json.dumps({"__type": "com.amazonaws.sqs#ReceiptHandleIsInvalid"})),
@@ -131,7 +135,8 @@ ANSWERS: list[tuple[int, dict[str, str], str]] = [
 async def test_the_same_is_made_of_each_answer(
     status: int, headers: dict[str, str], body: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    operation, parameters = CALLS[0] if "Messages" in body else CALLS[1]
+    told_by = {"Messages": 0, "Attributes": 3, "QueueUrl": 4}
+    operation, parameters = CALLS[next((call for name, call in told_by.items() if name in body), 1)]
     async with both(monkeypatch) as (sqs, client, wire):
         sqs.status, sqs.headers, sqs.body = status, headers, body
         theirs, ours = [await told(getattr(each, operation), parameters) for each in (client, wire)]

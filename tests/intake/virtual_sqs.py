@@ -100,8 +100,8 @@ class VirtualSqs:
             receive_message=self._receive,
             delete_message_batch=self._delete,
             change_message_visibility_batch=self._change,
+            get_queue_attributes=self._attributes,
         )
-        self.client = SimpleNamespace(get_queue_attributes=self._attributes)
         self._loop = loop
         self._deleting = deleting
         self._extending = extending
