@@ -95,6 +95,13 @@ KINDS: Final = {
             "With TRAILSTREAM_DIGEST: a log file that CloudTrail's digest lists is not in the bucket.",
         ),
         Kind(
+            "trailstream-log-file-forged",
+            "A log file is not of CloudTrail's making",
+            "high",
+            "With TRAILSTREAM_DIGEST: CloudTrail's digests do not list a log file, in a folder where they list every "
+            "other one. A trail without validation that begins to write there looks the same, once.",
+        ),
+        Kind(
             "trailstream-digest-altered",
             "A digest of log files is not CloudTrail's",
             "critical",

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -142,7 +142,8 @@ class _Run:
         if self._options.format == "jsonl":
             place = Place.of(finding.key)
             where = {"account_id": place.account, "region": place.region} if place else {}
-            click.echo(orjson.dumps(asdict(finding) | where))
+            told = {"kind": finding.kind, "bucket": finding.bucket, "key": finding.key, "detail": finding.detail}
+            click.echo(orjson.dumps(told | where))
         else:
             click.echo(
                 f"{TITLES[finding.kind]:<21}  s3://{inert(finding.bucket)}/{inert(finding.key)}\n"

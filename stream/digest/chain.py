@@ -63,7 +63,7 @@ async def walk(
     if ordered and until - ordered[0].end > LATE_S and not ordered[0].backfill:
         last = _clock(ordered[0].end)
         detail = f"none came after that of {last}: logging or validation was stopped, or they were deleted"
-        yield Finding("digest_missing", bucket, ordered[0].root, detail)
+        yield Finding("digest_missing", bucket, ordered[0].root, detail, gap=(ordered[0].end, until))
     for place in ordered:
         if expected is not None and newer is not None and expected.key != place.key:
             for finding in _missing(bucket, expected, newer, place):
@@ -90,7 +90,7 @@ async def walk(
             detail = (
                 f"validation began anew at {_clock(newer.start)}; the digest before it ends at {_clock(digest.end)}"
             )
-            yield Finding("chain_restarted", bucket, newer.key, detail)
+            yield Finding("chain_restarted", bucket, newer.key, detail, gap=(digest.end, newer.start))
         yield digest
         expected, newer = digest.previous, digest
     if expected is not None and (place_before := Place.of(expected.key)) and place_before.end >= since:
@@ -119,7 +119,7 @@ def _missing(bucket: str, expected: Previous, newer: Digest, older: Place) -> li
         return found  # they come when there is something to list, and not by the hour
     for hour in range(hours - 1, 0, -1):
         detail = f"one that ended at about {_clock(older.end + hour * HOUR_S)}; nothing that is left names it"
-        found.append(Finding("digest_missing", bucket, older.root, detail))
+        found.append(Finding("digest_missing", bucket, older.root, detail, gap=(older.end, newer.start)))
     return found
 
 

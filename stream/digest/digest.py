@@ -23,7 +23,7 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 
 _KEY: Final = re.compile(
     r"(?P<root>(?:.*/)?AWSLogs/(?:o-[a-z0-9]{1,32}/)?(?P<account>\d{12})/CloudTrail-Digest/(?P<region>[a-z0-9-]{1,32})/)"
-    r"\d{4}/\d{2}/\d{2}/(?P<chain>\d{12}_CloudTrail-Digest_[^/]+?)_(?P<end>\d{8}T\d{6}Z)(?P<more>_[^/]*)?\.json\.gz"
+    r"\d{4}/\d{2}/\d{2}/(?P<chain>\d{12}_CloudTrail-Digest_[a-z0-9-]+_(?P<trail>[^/]+?)_(?P<home>[a-z0-9-]+))_(?P<end>\d{8}T\d{6}Z)(?P<more>_[^/]*)?\.json\.gz"
 )
 _HEX: Final = re.compile(r"[0-9a-fA-F]+")
 
@@ -42,6 +42,8 @@ class Place:
         account: whose records.
         region: where they were made.
         chain: the digests of one trail: part of the name, with the trail's own and its home region.
+        trail: its name.
+        home: its home region, where it is stopped and changed.
         end: Unix time of the end of what it covers.
         backfill: it lists what CloudTrail delivered late, beside the hourly ones.
     """
@@ -51,6 +53,8 @@ class Place:
     account: str
     region: str
     chain: str
+    trail: str
+    home: str
     end: float
     backfill: bool = False
 
@@ -70,6 +74,8 @@ class Place:
             found["account"],
             found["region"],
             found["chain"] + (found["more"] or ""),
+            found["trail"],
+            found["home"],
             end,
             bool(found["more"]),
         )

@@ -34,9 +34,11 @@ class Finding:
         bucket: where.
         key: of the object; of a digest whose name nobody knows, the folder it would be in.
         detail: why, or what else is known, in words.
+        gap: Unix times between which a trail that was stopped would explain it; `None` where nothing would.
     """
 
     kind: Kind
     bucket: str
     key: str
     detail: str
+    gap: tuple[float, float] | None = None

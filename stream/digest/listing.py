@@ -18,10 +18,11 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """An object that is there; `at`: Unix time of when it was written."""
+    """An object that is there; `at`: Unix time of when it was written; `size`: in bytes."""
 
     key: str
     at: float
+    size: int
 
 
 async def roots(s3: Any, bucket: str, prefix: str) -> AsyncIterator[str]:
@@ -75,7 +76,7 @@ async def logs(s3: Any, bucket: str, root: str, since: float, until: float) -> A
 async def _objects(s3: Any, bucket: str, prefix: str) -> AsyncIterator[Object]:
     async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for entry in page.get("Contents", ()):
-            yield Object(entry["Key"], entry["LastModified"].timestamp())
+            yield Object(entry["Key"], entry["LastModified"].timestamp(), entry["Size"])
 
 
 def _days(since: float, until: float) -> Iterator[str]:

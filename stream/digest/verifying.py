@@ -7,7 +7,8 @@ import time
 import zlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -16,17 +17,20 @@ from stream.aws import Aws
 from stream.checks.outcome import AWS_ERRORS, error_code
 from stream.digest.chain import LATE_S, Fetched, Unreadable, walk
 from stream.digest.digest import MOST_BYTES, Digest, Listed, Place
+from stream.digest.explaining import DELIVERY_S, MOST_FILES, MOST_READ_BYTES, Causes
 from stream.digest.finding import Finding
-from stream.digest.listing import digests, logs
+from stream.digest.listing import Object, digests, logs
 from stream.sources.hearing import delivered
 
 _AT_ONCE: Final = 16
 _CHUNK_BYTES: Final = 64 * 1024
 _WINDOW_BYTES: Final = 1024 * 1024
-_DELIVERY_S: Final = 1200.0
-"""A log file is delivered, and so listed, up to so much later than its name says."""
+_BEFORE_S: Final = 3600.0
+"""The call that made a hole may stand in the hour before it."""
 _SETTLED_S: Final = 3600.0
 """At the end of what is looked at a later digest may list what came late."""
+
+_UNLISTED: Final = "the digests of its time do not list it: it is not CloudTrail's, or of a trail without digests"
 
 _ASKED_AGAIN_S: Final = 10.0
 """A key may be new since the last answer; whoever forges digests must not make us ask without end."""
@@ -119,6 +123,7 @@ class Verifier:
         self._tally = tally
         self._advance = advance
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._causes: dict[tuple[str, tuple[float, float]], str] = {}
 
     async def look(self, root: str) -> AsyncIterator[Finding]:
         """What is wrong with the files of one account and region.
@@ -141,7 +146,7 @@ class Verifier:
                 self._bucket, places, self._fetch, self._public_keys.get, since=self._since, until=self._until
             ):
                 if isinstance(found, Finding):
-                    yield found
+                    yield await self._explained(found, places[0])
                     continue
                 self._tally.digests += 1
                 self._advance(found.key)
@@ -173,10 +178,87 @@ class Verifier:
             until=self._until,
         ):
             if isinstance(one, Finding):
-                yield one
+                yield await self._explained(one, newest)
             elif one.end > logs_after:
                 for finding in await self._look_at_logs(one):
                     yield finding
+
+    async def unlisted(self, root: str, *, after: float) -> tuple[float, list[Finding]] | None:
+        """Log files of a folder that no digest lists though those of their time are all there, and up to when.
+
+        Args:
+            root: of the folder's digests.
+            after: Unix time; log files before were looked at. 0: those of an hour are.
+
+        Returns:
+            `None` where that can't be said: digests are missing, or can't be believed.
+
+        Raises:
+            ClientError, BotoCoreError, OSError: the bucket can't be listed.
+        """
+        chains: dict[str, list[Place]] = defaultdict(list)
+        for place in await digests(self._s3, self._bucket, root, self._since, self._until):
+            chains[place.chain].append(place)
+        listed: set[str] = set()
+        first, end = 0.0, math.inf
+        for places in chains.values():
+            walked = [
+                one
+                async for one in walk(
+                    self._bucket, places, self._fetch, self._public_keys.get, since=self._since, until=places[0].end
+                )
+            ]
+            for one in walked:
+                if isinstance(one, Finding):
+                    return None
+                listed.update(log.key for log in one.logs)
+            hours = [one for one in walked if isinstance(one, Digest)] if not places[0].backfill else []
+            if hours:  # what any trail delivered, any trail's digest may have to list
+                first = max(first, min(one.start for one in hours))
+                end = min(end, max(one.end for one in hours) - _SETTLED_S)
+        if not first < end < math.inf:
+            return None
+        begin = max(first, after or end - _SETTLED_S)
+        found = logs(self._s3, self._bucket, root, begin, max(begin, end))
+        strange = [one.key async for one in found if begin <= written(one) < end and one.key not in listed]
+        return end, [Finding("log_unlisted", self._bucket, key, _UNLISTED) for key in strange]
+
+    async def _explained(self, finding: Finding, place: Place) -> Finding:
+        """A hole in a chain, with what was done to the trail about then, if log files say that."""
+        if finding.gap is None:
+            return finding
+        asked = (place.chain, finding.gap)
+        if asked not in self._causes:
+            self._causes[asked] = await self._cause(place, finding.gap)
+        cause = self._causes[asked]
+        told = f"log files say: {cause}" if cause else "no log file tells of a call that would explain it"
+        return replace(finding, detail=f"{finding.detail}; {told}")
+
+    async def _cause(self, place: Place, gap: tuple[float, float]) -> str:
+        causes, since, until = Causes(place), gap[0] - _BEFORE_S, gap[1] + DELIVERY_S
+        home = f"{place.root.removesuffix(f'{place.region}/')}{place.home}/"
+        near = [one async for one in logs(self._s3, self._bucket, home, since, until) if since <= written(one) <= until]
+        near.sort(key=written)
+        half = MOST_FILES // 2
+        left = MOST_READ_BYTES
+        for one in near if len(near) <= MOST_FILES else near[:half] + near[-half:]:
+            left -= one.size
+            if left < 0:
+                break
+            with suppress(Unreadable):  # it may tell nothing; that the file can't be read is told elsewhere
+                await causes.read(self._chunks(one.key))
+        return causes.told()
+
+    async def _chunks(self, key: str) -> AsyncIterator[bytes]:
+        answer = await self._get(self._bucket, key)
+        if answer is None:
+            return
+        try:
+            async with answer["Body"] as stream:
+                while chunk := await stream.read(_CHUNK_BYTES):
+                    yield chunk
+        except AWS_ERRORS as error:
+            raise Unreadable(f"it could not be read to its end ({error_code(error)})") from error
 
     async def _look_at_logs(self, digest: Digest) -> list[Finding]:
         async with asyncio.TaskGroup() as tasks:
@@ -202,12 +284,10 @@ class Verifier:
     ) -> AsyncIterator[Finding]:
         """Log files of hours of which the digests are there, and do not know them."""
         spans = settled(covered)
-        detail = "the digests of its time do not list it: it is not CloudTrail's, or of a trail without digests"
         async for one in logs(self._s3, self._bucket, root, self._since, self._until):
-            minute = delivered(one.key)
-            at = one.at if minute is None else minute * 60.0
+            at = written(one)
             if one.key not in listed and any(first <= at < last for first, last in spans):
-                yield Finding("log_unlisted", self._bucket, one.key, detail)
+                yield Finding("log_unlisted", self._bucket, one.key, _UNLISTED)
 
     async def _fetch(self, key: str) -> Fetched | None:
         answer = await self._get(self._bucket, key)
@@ -258,6 +338,12 @@ class Verifier:
             raise Unreadable(f"no answer from S3 ({error_code(error)})") from error
 
 
+def written(log: Object) -> float:
+    """When a log file was delivered, by its name or, if that does not say, by the bucket; Unix time."""
+    minute = delivered(log.key)
+    return log.at if minute is None else minute * 60.0
+
+
 def settled(covered: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """Of the spans that digests cover those parts of which any log file would be listed by now."""
     spans: list[tuple[float, float]] = []
@@ -267,4 +353,4 @@ def settled(covered: list[tuple[float, float]]) -> list[tuple[float, float]]:
         else:
             spans.append((first, last))
     end = max((last for _, last in spans), default=0.0) - _SETTLED_S
-    return [(first, min(last - _DELIVERY_S, end)) for first, last in spans]
+    return [(first, min(last - DELIVERY_S, end)) for first, last in spans]

@@ -15,12 +15,15 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any, Final, Self
 from weakref import WeakValueDictionary
 
+import structlog
+
 from stream.alert import LogFile
 from stream.aws import Aws
 from stream.checks.outcome import AWS_ERRORS, error_code
 from stream.digest.chain import HOUR_S
 from stream.digest.digest import Place
 from stream.digest.finding import Finding, Kind
+from stream.digest.strangers import BESIDE_S, UNKNOWN, Strangers
 from stream.digest.verifying import PublicKeys, Tally, Verifier
 from stream.errors import LogFileError
 from stream.json_value import shown
@@ -29,8 +32,11 @@ from stream.metrics import Metrics
 from stream.notice import Notice
 from stream.severity import Severity
 
+log = structlog.get_logger()
+
 _LONGEST_S: Final = 7 * 24 * HOUR_S  # that is looked back; `trailstream verify` looks further
 _MOST_CHAINS: Final = 50_000  # names of trails may be made up, by whoever may write to the bucket
+_MOST_FORGED: Final = 20  # told of one hour
 _NAME_CHARACTERS: Final = 120
 
 
@@ -45,7 +51,11 @@ class _Words:
     summary: str
 
 
-_OFF: Final = "(StopLogging, DeleteTrail, UpdateTrail)"
+_OFF: Final = (
+    "Either somebody has deleted digests, or logging or validation was off then "
+    "(StopLogging, DeleteTrail, UpdateTrail)."
+)
+_DELETED: Final = "Somebody has deleted it."
 _TOLD: Final[dict[Kind, _Words]] = {
     "digest_altered": _Words(
         "trailstream-digest-altered",
@@ -60,16 +70,14 @@ _TOLD: Final[dict[Kind, _Words]] = {
         "DigestMissing",
         "high",
         "A digest of log files is missing",
-        "CloudTrail proves the log files of {whose} by a digest an hour, and one is missing: {detail}. Either somebody "
-        f"has deleted it, or logging or validation was off then {_OFF}.",
+        "CloudTrail proves the log files of {whose} by a digest an hour, and one is missing: {detail}. {reason}",
     ),
     "chain_restarted": _Words(
         "trailstream-digest-chain-restarted",
         "DigestChainRestarted",
         "high",
         "CloudTrail began its digests anew",
-        "Digests of {whose} no longer follow one another: {detail}. Logging or validation was off between "
-        f"{_OFF}, or somebody has deleted what was before.",
+        "Digests of {whose} no longer follow one another: {detail}. {reason}",
     ),
     "log_altered": _Words(
         "trailstream-log-file-altered",
@@ -77,6 +85,15 @@ _TOLD: Final[dict[Kind, _Words]] = {
         "critical",
         "A log file is not as CloudTrail delivered it",
         "Somebody has changed or replaced a log file of {whose}: {detail}. What it said before may not have been read.",
+    ),
+    "log_unlisted": _Words(
+        "trailstream-log-file-forged",
+        "LogFileForged",
+        "high",
+        "A log file is not of CloudTrail's making",
+        "A log file lies among those of {whose} that CloudTrail's digests do not list, as they do all others there. "
+        "Either somebody has put it there, and what it records never happened, or a trail without validation has begun "
+        "to write there.",
     ),
     "log_missing": _Words(
         "trailstream-log-file-deleted",
@@ -155,9 +172,44 @@ class DigestWatch:
                 raise LogFileError("unavailable", unreadable.detail)
             # What can't be believed takes nobody further: dated ahead, it would hide the real ones behind it.
             if not any(finding.key == place.key for finding in findings):
-                await self._revise(name, lambda state: state.after(place.end, since=since, clean=not findings))
+                clean, strangers = not findings, state.strangers_for(place.end)
+                if clean and not place.backfill:
+                    strangers, forged = await self._forged(bucket, place, strangers)
+                    findings += forged
+                await self._revise(
+                    name, lambda state: state.after(place.end, since=since, clean=clean, strangers=strangers)
+                )
         self._metrics.digests.labels("wrong" if findings else "valid").inc()
         return [self._notice(finding, place, now) for finding in findings]
+
+    async def _forged(self, bucket: str, place: Place, known: Strangers) -> tuple[Strangers, list[Finding]]:
+        """What is known now of log files that no digest lists, and those to tell of."""
+        since = min(known.until or place.end, place.end) - BESIDE_S
+        verifier = Verifier(
+            self._s3,
+            bucket,
+            self._public_keys,
+            since=max(since, place.end - _LONGEST_S),
+            until=place.end,
+            tally=Tally(),
+            advance=lambda _: None,
+        )
+        try:
+            looked = await verifier.unlisted(place.root, after=known.until)
+        except AWS_ERRORS as error:
+            raise LogFileError("unavailable", f"the log files can't be listed ({error_code(error)})") from error
+        if looked is None or looked[0] <= known.until:
+            return known, []
+        until, found = looked
+        usual = known.usual(until)
+        if found and usual:
+            log.info(
+                "log files that no digest lists, as before: a trail without validation writes there",
+                bucket=bucket,
+                key=found[0].key,
+                log_files=len(found),
+            )
+        return known.after(until, found=bool(found)), [] if usual else found[:_MOST_FORGED]
 
     def _notice(self, finding: Finding, place: Place, now: float) -> Notice:
         words = _TOLD[finding.kind]
@@ -170,7 +222,9 @@ class DigestWatch:
             incident=f"{finding.bucket}\n{finding.key}\n{finding.detail}",
             severity=words.severity,
             title=f"{words.title}: {name}",
-            summary=words.summary.format(whose=whose, detail=finding.detail),
+            summary=words.summary.format(
+                whose=whose, detail=finding.detail, reason=_DELETED if finding.gap is None else _OFF
+            ),
             time=now,
             account_id=place.account,
             account_name=account,
@@ -210,19 +264,23 @@ class _Looked:
         since: from where on that was; 0: of it alone.
         before: end of the last one before it.
         clean: whether nothing was wrong with it.
+        strangers: what is known of log files beside it that no digest lists; `strangers_before`: before that digest.
     """
 
     latest: float = 0.0
     since: float = 0.0
     before: float = 0.0
     clean: bool = True
+    strangers: Strangers = UNKNOWN
+    strangers_before: Strangers = UNKNOWN
 
     @classmethod
     def read(cls, text: str | None) -> "_Looked":
         """What a replica wrote; nothing, if that can't be read."""
         try:
-            latest, since, before, clean = json.loads(text or "")
-            return cls(float(latest), float(since), float(before), bool(clean))
+            latest, since, before, clean, *strangers = json.loads(text or "")
+            known = [Strangers(float(until), float(seen)) for until, seen in strangers]
+            return cls(float(latest), float(since), float(before), bool(clean), *known)
         except (ValueError, TypeError):
             return cls()
 
@@ -232,9 +290,15 @@ class _Looked:
             return self.since
         return self.latest if self.clean else self.before
 
-    def after(self, end: float, *, since: float, clean: bool) -> "_Looked":
+    def strangers_for(self, end: float) -> Strangers:
+        """What was known of them before this digest."""
+        return self.strangers_before if end == self.latest else self.strangers
+
+    def after(self, end: float, *, since: float, clean: bool, strangers: Strangers) -> "_Looked":
         """When one more digest was looked at, or the last one again."""
-        return _Looked(end, since, self.latest, clean) if end > self.latest else replace(self, clean=clean)
+        if end > self.latest:
+            return _Looked(end, since, self.latest, clean, strangers, self.strangers)
+        return replace(self, clean=clean, strangers=strangers)
 
 
 def _note_name(bucket: str, place: Place) -> str:

@@ -18,7 +18,7 @@ from stream.metrics import Metrics
 from stream.notice import KINDS
 from stream.settings import Settings
 from tests.digest.test_verify import World, world
-from tests.digest.trail import HOUR, Trail, cloudtrail
+from tests.digest.trail import HOUR, Trail, clock, cloudtrail
 from tests.receiver import Receiver
 from tests.sources.test_watch import Notes
 from tests.test_end_to_end import settings, until
@@ -93,6 +93,71 @@ async def test_a_digest_that_is_forged_or_begins_anew_is_told(world: World, watc
     await trail.sign(trail.end - 2 * HOUR, [])
     await trail.sign(trail.end - HOUR, [], chained=False)
     assert "DigestChainRestarted" in await watching.look(trail.digests[4])
+
+
+async def test_whoever_stopped_the_trail_is_named(world: World, watching: Watching) -> None:
+    trail = world.trail
+    await watching.look(trail.digests[0])
+    began = trail.end - 5 * HOUR
+    await trail.log(began + 300, trail.call("StopLogging", began + 240), trail.call("DescribeTrails", began))
+    await trail.log(began + 600, trail.call("StartLogging", began + 500) | {"errorCode": "AccessDenied"}, name="b" * 16)
+    await trail.log(
+        began + 660, {**trail.call("StopLogging", began), "requestParameters": {"name": "other"}}, name="c" * 16
+    )
+    await trail.sign(trail.end - 4 * HOUR, [], chained=False)
+
+    (notice,) = await watching.watch.look(watching.bucket, trail.digests[1], 0.0)
+    assert notice.event_name == "DigestChainRestarted"
+    who = "arn:aws:iam::111122223333:user/mallory"
+    assert f"log files say: StopLogging at {clock(began + 240)} by {who} (event id-of-StopLogging)." in notice.summary
+    assert "StartLogging at" not in notice.summary
+
+
+async def test_a_hole_that_nothing_explains_is_said_to_be_one(world: World, watching: Watching) -> None:
+    trail = world.trail
+    await watching.look(trail.digests[0])
+    await trail.sign(trail.end - 4 * HOUR, [], chained=False)
+
+    (notice,) = await watching.watch.look(watching.bucket, trail.digests[1], 0.0)
+    assert "no log file tells of a call that would explain it" in notice.summary
+    await trail.delete(trail.digests[2])
+    notices = await watching.watch.look(watching.bucket, trail.digests[3], 0.0)
+    (missing,) = [notice for notice in notices if notice.event_name == "DigestMissing"]
+    assert missing.summary.endswith("it is not there. Somebody has deleted it."), "no call explains that"
+
+
+async def test_a_log_file_that_no_digest_lists_is_told_until_it_is_nothing_new(
+    world: World, watching: Watching
+) -> None:
+    trail = world.trail
+    assert [await watching.look(key) for key in trail.digests[:2]] == [[], []]
+    forged = await trail.log(trail.end - 5 * HOUR + 900)
+
+    (notice,) = await watching.watch.look(watching.bucket, trail.digests[2], 0.0)
+    assert (notice.event_name, (notice.facts or {}).get("key")) == ("LogFileForged", forged)
+    assert await watching.look(trail.digests[2]) == ["LogFileForged"], "its message has come again"
+
+    await trail.log(trail.end - 4 * HOUR + 900)
+    assert await watching.look(trail.digests[3]) == [], "it has been told that files come which none lists"
+    assert await watching.look(trail.digests[4]) == []
+
+
+async def test_beside_a_trail_without_validation_nothing_is_told(world: World, watching: Watching) -> None:
+    trail = world.trail
+    for hour in range(6):
+        await trail.log(trail.end - (6 - hour) * HOUR + 900)
+
+    assert [await watching.look(key) for key in trail.digests] == [[]] * 6
+
+
+async def test_beside_a_trail_with_digests_of_its_own_nothing_is_told(world: World, watching: Watching) -> None:
+    trail = world.trail
+    other = Trail(trail.s3, trail.bucket, trail.end, name="other_trail")
+    await other.deliver(6)
+
+    assert [await watching.look(key) for key in trail.digests] == [[]] * 6
+    await trail.log(trail.end - HOUR - 1800)
+    assert await watching.look(other.digests[5]) == [], "its first: what was there before is no news"
 
 
 async def test_a_forged_digest_that_is_dated_ahead_keeps_no_real_one_from_being_looked_at(

@@ -95,6 +95,26 @@ class Trail:
             await self.rewrite(keys[0], b"{}")
         await self.sign(end, listed)
 
+    async def log(self, at: float, *records: dict[str, Any], name: str = "0000000000stranger") -> str:
+        """A log file that no digest lists; its key."""
+        stamp = clock(at, "%Y%m%dT%H%MZ")
+        key = f"{self.folder('CloudTrail', at)}{self.account}_CloudTrail_{self.region}_{stamp}_{name:.16}.json.gz"
+        await self.s3.put_object(
+            Bucket=self.bucket, Key=key, Body=gzip.compress(json.dumps({"Records": records}).encode())
+        )
+        return key
+
+    def call(self, name: str, at: float, **parameters: Any) -> dict[str, Any]:
+        """A record of a call to the trail."""
+        return {
+            "eventSource": "cloudtrail.amazonaws.com",
+            "eventName": name,
+            "eventTime": clock(at),
+            "eventID": f"id-of-{name}",
+            "userIdentity": {"arn": "arn:aws:iam::111122223333:user/mallory\u202e"},
+            "requestParameters": {"name": f"arn:aws:cloudtrail:{REGION}:{self.account}:trail/{self.name}"} | parameters,
+        }
+
     def key_at(self, end: float) -> str:
         name = f"{self.account}_CloudTrail-Digest_{self.region}_{self.name}_{REGION}"
         time = clock(end, "%Y%m%dT%H%M%SZ") + self.backfill * "_backfill"
