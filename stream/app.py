@@ -41,6 +41,7 @@ from stream.settings import Settings
 from stream.sources.hearing import Hearing
 from stream.status.page import showing
 from stream.status.snapshot import Status
+from stream.tracing import tracing_of
 from stream.watches import canary_watch, digest_watch, heartbeat_of, silence_watch
 
 log = structlog.get_logger()
@@ -89,6 +90,9 @@ async def _run(configuration: Configuration) -> None:
         aws = Aws(metrics)
         queue = Queue(aws, settings, metrics)
     async with AsyncExitStack() as parts:
+        tracing = tracing_of(settings.queue_url)
+        if tracing is not None:
+            parts.push_async_callback(tracing.close)
         threads = parts.enter_context(ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode"))
         host, port = await parts.enter_async_context(
             serving(metrics, lambda: queue.last_success, host=settings.http_host, port=settings.http_port)
@@ -112,6 +116,7 @@ async def _run(configuration: Configuration) -> None:
                 max_event_age_s=settings.max_event_age,
                 account=accounts.get,
                 recent=recent,
+                tracing=tracing,
             )
         )
         hearing = Hearing(lambda: queue.last_receive)
@@ -146,6 +151,7 @@ async def _run(configuration: Configuration) -> None:
             hearing=hearing if watch or canary else None,
             canary=heard,
             digests=digests,
+            tracing=tracing,
             look_around=partial(learning.learn_trails, aws) if learning.known().learns_trails else None,
         )
         log.info(

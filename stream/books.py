@@ -26,6 +26,7 @@ class Reading:
     Attributes:
         misplaced: whether a record is of another account than the key says.
         error: why it could not be read to its end.
+        alerts: that came of it.
         began: as `time.perf_counter()` has it; of the time since then, `decode_s` and `detect_s` were spent so.
     """
 
@@ -34,6 +35,7 @@ class Reading:
     context: LogFileContext
     misplaced: bool = False
     error: LogFileError | None = None
+    alerts: int = 0
     began: float = field(default_factory=time.perf_counter)
     decode_s: float = 0.0
     detect_s: float = 0.0

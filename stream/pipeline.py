@@ -41,6 +41,7 @@ from stream.sources.hearing import Hearing
 
 if TYPE_CHECKING:
     from stream.digest.watching import DigestWatch
+    from stream.tracing.spans import MessageTrace, Tracing
 
 log = structlog.get_logger()
 
@@ -73,6 +74,7 @@ class _Work:
     deliveries: asyncio.TaskGroup
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_ALERTS_AT_ONCE))
     faults: list[str] = field(default_factory=list)
+    trace: "MessageTrace | None" = None
 
 
 def _nameless(_: str) -> str | None:
@@ -90,6 +92,7 @@ class Pipeline:
         hearing: is told of every log file that was announced.
         canary: is shown every record that is judged.
         digests: looks at digest files that are announced; `None`: they are skipped.
+        tracing: makes spans of what becomes of each message.
         look_around: brings what is known of the trails up to date; awaited before a change to one is judged.
     """
 
@@ -108,6 +111,7 @@ class Pipeline:
         hearing: Hearing | None = None,
         canary: Heard | None = None,
         digests: "DigestWatch | None" = None,
+        tracing: "Tracing | None" = None,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -122,6 +126,7 @@ class Pipeline:
         self._hearing = hearing
         self._canary = canary
         self._digests = digests
+        self._tracing = tracing
         self._tells_of_itself = PACK in settings.packs
         self._told_of_inline = False
         self._books = Books(metrics)
@@ -136,11 +141,25 @@ class Pipeline:
             MessageFailed: a log file could not be read to its end, or an alert was rejected or expired. Everything
                 else in the message was done all the same.
         """
+        if self._tracing is None:
+            await self._process(message, None)
+            return
+        trace, failure = self._tracing.message(message), "interrupted"
+        try:
+            await self._process(message, trace)
+            failure = ""
+        except (PoisonMessage, MessageFailed) as error:
+            failure = "poison" if isinstance(error, PoisonMessage) else str(error)
+            raise
+        finally:
+            trace.ended(failure)
+
+    async def _process(self, message: Message, trace: "MessageTrace | None") -> None:
         if self._hearing is not None:
             self._hearing.received(message)
         notification = self._open(message)
         async with asyncio.TaskGroup() as deliveries:
-            work = _Work(message, notification, self.detection, deliveries)
+            work = _Work(message, notification, self.detection, deliveries, trace=trace)
             for source in self._sources(work):
                 try:
                     await source
@@ -241,6 +260,8 @@ class Pipeline:
         if records:
             await self._found(records, reading, work)
         self._books.measured(reading, work.message)
+        if work.trace is not None:
+            work.trace.read(reading)
         if self._tells_of_itself:
             for notice in self._notices(reading, ref, work.message):
                 await self._tell(notice.alert(), work)
@@ -250,6 +271,7 @@ class Pipeline:
         if self._looking_around is not None and any(operation_of(record.data) for record in records):
             await self._looking_around()
         for alert in self._judge(records, reading, work):
+            reading.alerts += 1
             await self._tell(await self._in_context(alert, records, reading, work), work)
 
     def _notices(self, reading: Reading, ref: ObjectRef, message: Message) -> Iterator[Notice]:
@@ -348,6 +370,8 @@ class Pipeline:
         self._books.unexpected(error, work.message, log_file)
 
     async def _deliver(self, alert: Alert, work: _Work) -> None:
+        if self._tracing is not None and work.trace is not None:
+            self._tracing.found(alert, work.trace)
         try:
             await self._dispatcher.deliver(alert, work.message.received_at, quiet=work.message.quiet)
         except DeliveryFailed as error:
@@ -355,6 +379,9 @@ class Pipeline:
             log.error("alert not delivered", alert_id=alert.id, message_id=work.message.id, cause=str(error))
         except Exception as error:  # noqa: BLE001 - it concerns this alert only
             self._unexpected(error, work, alert.log_file)
+        finally:
+            if self._tracing is not None:
+                self._tracing.forget(alert)
 
 
 def _until_some(steps: Iterator[list[Record]]) -> list[Record] | None:

@@ -5,7 +5,7 @@ Every channel has an outbox of its own, so one that is out of order holds its ow
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
@@ -21,6 +21,9 @@ from stream.deliver.routes import Routes
 from stream.errors import TrailstreamError
 from stream.ledger import Ledger
 from stream.metrics import Metrics
+
+if TYPE_CHECKING:
+    from stream.tracing.spans import Tracing
 
 log = structlog.get_logger()
 
@@ -60,6 +63,7 @@ class Dispatcher:
         max_event_age_s: channels that people read are told of what happened earlier in digests; 0: as of the rest.
         account: what is known of an account by its id.
         recent: is told of each alert and how its deliveries ended.
+        tracing: makes a span of each request.
         clock: tells the time.
     """
 
@@ -74,13 +78,20 @@ class Dispatcher:
         max_event_age_s: float = 0.0,
         account: Callable[[str], Account | None] = _unknown,
         recent: Recent | None = None,
+        tracing: "Tracing | None" = None,
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._outages = Outages(self._tell_of_outage, self._clock)
         self._outboxes = {
             channel.name: Outbox(
-                channel, ledger, metrics, self._clock, max_event_age_s=max_event_age_s, watch=self._outages
+                channel,
+                ledger,
+                metrics,
+                self._clock,
+                max_event_age_s=max_event_age_s,
+                watch=self._outages,
+                tracing=tracing,
             )
             for channel in channels
         }

@@ -8,7 +8,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Hashable
 from itertools import takewhile
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from stream.alert import Alert
 from stream.deliver.backoff import Backoff
@@ -22,6 +22,9 @@ from stream.deliver.rate import TokenBucket
 from stream.errors import ConfigError
 from stream.ledger import Ledger
 from stream.metrics import Metrics
+
+if TYPE_CHECKING:
+    from stream.tracing.spans import Tracing
 
 _HELD_S: Final = 2.0  # until a claim that another replica holds is looked at again
 _ASKED_AT_ONCE: Final = 20  # requests to the ledger for the alerts of one group
@@ -55,6 +58,7 @@ class Outbox:
         breaker: leaves the channel alone while it is out of order.
         max_event_age_s: people are told of what happened earlier in digests; see `Grouping`.
         watch: is told of outages.
+        tracing: makes a span of each request.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Outbox:
         breaker: CircuitBreaker | None = None,
         max_event_age_s: float = 0.0,
         watch: Watch | None = None,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self.channel = channel
         self._ledger = ledger
@@ -78,6 +83,7 @@ class Outbox:
         self._deadline_s = channel.settings.deadline
         self._instruments = Instruments(channel.name, metrics, clock)
         self._watch = watch
+        self._tracing = tracing
         self._grouping: Grouping | None = None
         if isinstance(channel, PeopleChannel):
             channel.template_failed = self._instruments.template_failed
@@ -276,6 +282,14 @@ class Outbox:
         return answer
 
     async def _request(self, delivery: Delivery) -> Answer:
+        if self._tracing is None:
+            return await self._tell(delivery)
+        alerts = [pending.alert for pending in delivery.pending.values()]
+        with self._tracing.delivering(alerts, self.channel.name, delivery.attempts) as answers:
+            answers.append(await self._tell(delivery))
+        return answers[0]
+
+    async def _tell(self, delivery: Delivery) -> Answer:
         if isinstance(self.channel, PeopleChannel):
             return await self.channel.tell(delivery.alert, delivery.group, minimal=delivery.minimal)
         return await self.channel.send(delivery.alert, minimal=delivery.minimal)

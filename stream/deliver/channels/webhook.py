@@ -23,6 +23,7 @@ from stream.deliver.http import HttpChannel
 from stream.deliver.minimal import minimal_json
 from stream.deliver.text import cut, printable
 from stream.settings import ChannelSettings
+from stream.tracing import traceparent
 from stream.urls import http_url
 
 EVENT_TYPE: Final = "io.trailstream.alert.v1"
@@ -90,6 +91,7 @@ class WebhookChannel(HttpChannel):
         """Post one event; see `Channel.send`. The id of the event and of the webhook is the alert's, always."""
         body = cloud_event(alert, minimal=minimal)
         headers = {"Content-Type": "application/cloudevents+json; charset=UTF-8"}
+        headers |= traceparent()
         if self.settings.secret is not None:
             headers |= signature(_signing_key(self.settings.secret), alert.id, int(time.time()), body)
         return await self.request(self._url, body, headers)
