@@ -4,18 +4,21 @@ Nobody's secret and nobody's record gets through: fields that could hold one are
 its class and where it was raised, never its text, and what an attacker typed can't write lines or control codes.
 """
 
+import atexit
 import json
 import logging
 import os
 import re
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any, Final, Literal, TextIO
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from stream.repeats import Repeats
 from stream.terminal import REDACTED, inert
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -63,8 +66,16 @@ def configure(level: Level, format: Format, stream: TextIO | None = None) -> Non
         renderer = _to_json
     else:
         renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty() and not os.environ.get("NO_COLOR"))
+    logger = structlog.PrintLogger(stream)
+
+    def write(event: EventDict) -> None:
+        with suppress(ValueError, OSError):  # at the very end the stream may be closed
+            logger.msg(renderer(logger, "", event))
+
+    repeats = Repeats(write)
+    atexit.register(repeats.flush)
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, repeats, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,  # or structlog.testing could no longer see what is logged

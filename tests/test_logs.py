@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from stream import logs
+from stream.repeats import MOST
 
 
 @pytest.fixture(autouse=True)
@@ -149,3 +150,10 @@ def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatc
     assert "\x1b[" in coloured.getvalue()
     assert "\x1b[" not in plain.getvalue()
     assert "event" in plain.getvalue()
+
+
+def test_lines_that_say_the_same_are_limited(stream: io.StringIO) -> None:
+    logs.configure("info", "json", stream)
+    for _ in range(MOST + 5):
+        structlog.get_logger().warning("refused", reason="connection")
+    assert len(lines(stream)) == MOST
