@@ -15,8 +15,8 @@ from stream import __version__, logs
 from stream.accounts.book import AccountBook
 from stream.aws import Aws
 from stream.canary.mark import Heard
+from stream.cgroup import usable_cores
 from stream.configuration import Configuration, load
-from stream.cores import usable_cores
 from stream.deliver.channels import make
 from stream.deliver.dispatcher import Dispatcher
 from stream.deliver.recent import Recent

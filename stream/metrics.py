@@ -14,6 +14,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from stream import __version__
+from stream.cgroup import memory_limit_bytes
 from stream.errors import LOG_FILE_REASONS
 from stream.notice import KINDS
 from stream.settings import SEVERITIES
@@ -202,6 +203,10 @@ class Metrics:
         self.event_loop_lag = gauge(
             "event_loop_lag_seconds", "Longest delay of the event loop since the scrape before."
         )
+        self.memory_limit = gauge(
+            "memory_limit_bytes", "What the container may have of memory, by its cgroup; 0: there is no limit."
+        )
+        self.memory_limit.set(memory_limit_bytes())
         self.event_loop_tasks = gauge("event_loop_tasks", "Tasks of the event loop that are not done.")
         self.digests = counter(
             "digests_total", "Digest files looked at (TRAILSTREAM_DIGEST), by the outcome.", "outcome"
@@ -209,6 +214,11 @@ class Metrics:
         self.canary_last_seen = gauge(
             "canary_last_seen_timestamp_seconds",
             "When the newest call of TRAILSTREAM_CANARY was made that came back in a log file, in Unix time.",
+        )
+        self.canary_waiting_since = gauge(
+            "canary_waiting_since_timestamp_seconds",
+            "When the first call of TRAILSTREAM_CANARY was made that did not come back, nor a later one, in Unix time; "
+            "0: none is awaited.",
         )
         self.canary_round_trip = gauge(
             "canary_round_trip_seconds", "From a call of TRAILSTREAM_CANARY until its record was read, to the minute."

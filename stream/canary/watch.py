@@ -86,10 +86,15 @@ class State:
         """When the last call was made."""
         return max(self.sent.values(), default=0.0)
 
+    @property
+    def waiting_since(self) -> float:
+        """When the first was made of the calls that have not come back, nor a later one; 0: there is none."""
+        return min((at for at in self.sent.values() if at > self.seen), default=0.0)
+
     def missing_since(self, now: float) -> float:
         """When the first was made of the calls that did not come back in time, nor a later one; 0: none is missing."""
-        waiting = min((at for at in self.sent.values() if at > self.seen), default=now)
-        return waiting if now - waiting > MISSING_S else 0.0
+        waiting = self.waiting_since
+        return waiting if waiting and now - waiting > MISSING_S else 0.0
 
 
 class Canary:
@@ -143,6 +148,7 @@ class Canary:
             self._heard.give_back(tokens)
         if now - state.last >= EVERY_S:
             await self._send(now)
+        self._metrics.canary_waiting_since.set(self._own.waiting_since)
         if not self._settled():
             return
         missing = state.missing_since(now)

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.text import Text
 
 from stream.accounts.snapshot import account_names
+from stream.cgroup import usable_cores
 from stream.configuration import load_settings
-from stream.cores import usable_cores
 from stream.detect.detection import rules_of, suppressions_of
 from stream.detect.links import Portal
 from stream.detect.rules import RuleSet

@@ -190,9 +190,14 @@ CASES: Final = {
         silent={_pod("trailstream_errors_total", stage="ledger", reason="throttled"): "0x10 1x50"},
     ),
     "TrailstreamNearMemoryLimit": Case(
-        firing={_pod("process_resident_memory_bytes"): "240000000x60", **HERE},
+        firing={
+            _pod("process_resident_memory_bytes"): "440000000x60",
+            _pod("trailstream_memory_limit_bytes"): "512000000x60",
+            **HERE,
+        },
         silent={
-            _pod("process_resident_memory_bytes"): "140000000x60",
+            _pod("process_resident_memory_bytes"): "340000000x60",
+            _pod("trailstream_memory_limit_bytes"): "512000000x60",
             _pod("process_resident_memory_bytes", OTHER): "940000000x60",  # another program's
             **HERE,
         },
@@ -206,10 +211,10 @@ CASES: Final = {
         silent={_pod("trailstream_sources_silent"): "0x60"},
     ),
     "TrailstreamCanaryMissing": Case(
-        firing={_pod("trailstream_canary_last_seen_timestamp_seconds"): "60x200"},
+        firing={_pod("trailstream_canary_waiting_since_timestamp_seconds"): "60x200"},  # it may never have come back
         silent={
-            _pod("trailstream_canary_last_seen_timestamp_seconds"): "60+60x200",
-            _pod("trailstream_canary_last_seen_timestamp_seconds", OTHER): "0x200",  # it is not on
+            _pod("trailstream_canary_waiting_since_timestamp_seconds"): "60+60x200",
+            _pod("trailstream_canary_waiting_since_timestamp_seconds", OTHER): "0x200",  # none is awaited, or it is off
         },
         minutes=120,
     ),

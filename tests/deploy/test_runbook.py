@@ -29,6 +29,12 @@ def test_every_alert_has_its_heading_and_no_heading_is_of_none() -> None:
         assert wanted in map(anchor, headings(3))
 
 
+def test_each_says_when_it_is_over() -> None:
+    sections = re.findall(r"^### (\w+)\n(.*?)(?=^##)", RUNBOOK, flags=re.MULTILINE | re.DOTALL)
+    assert len(sections) == len(alerts())
+    assert [name for name, text in sections if "Over when" not in " ".join(text.split())] == []
+
+
 def test_what_else_may_have_to_be_done_is_there() -> None:
     for wanted in ("Rotate a secret", "Drain and redrive", "Replay a gap", "Add an account", "Queue or key deleted"):
         assert wanted in headings(2)

@@ -3,7 +3,7 @@
 Prints a table of samples and the slope of each column after the first fifth of the time. Exit code 1: memory grows by
 a megabyte an hour or more, or file descriptors, threads or tasks grow, or something was lost.
 
-What people were told is remembered for as long as SQS may hand it out again: a quarter of a KB an alert, 100,000 of them
+What people were told is remembered while SQS may hand it out again: a quarter of a KB an alert, 100,000 of them
 at most. One log file in 500 holds a change, so that this fills no tenth of the megabyte.
 """
 

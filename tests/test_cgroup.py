@@ -1,11 +1,11 @@
-"""Cores are counted as the cgroup grants them."""
+"""Cores and memory are counted as the cgroup grants them."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from stream.cores import usable_cores
+from stream.cgroup import memory_limit_bytes, usable_cores
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +61,19 @@ def test_an_unlimited_quota_of_version_1(tmp_path: Path) -> None:
 
 def test_this_machine_has_some() -> None:
     assert 1 <= usable_cores() <= 8
+
+
+@pytest.mark.parametrize(("limit", "bytes_"), [("268435456", 268_435_456), ("max", 0), ("", 0)])
+def test_the_memory_of_version_2(tmp_path: Path, limit: str, bytes_: int) -> None:
+    write(tmp_path, "proc/self/cgroup", "0::/\n")
+    write(tmp_path, "sys/fs/cgroup/memory.max", limit + "\n")
+
+    assert memory_limit_bytes(tmp_path) == bytes_
+
+
+@pytest.mark.parametrize(("limit", "bytes_"), [("134217728", 134_217_728), ("9223372036854771712", 0)])
+def test_the_memory_of_version_1(tmp_path: Path, limit: str, bytes_: int) -> None:
+    write(tmp_path, "proc/self/cgroup", "12:memory:/docker/abc\n4:cpuacct,cpu:/docker/abc\n")
+    write(tmp_path, "sys/fs/cgroup/memory/memory.limit_in_bytes", limit + "\n")
+
+    assert memory_limit_bytes(tmp_path) == bytes_
