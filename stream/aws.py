@@ -24,7 +24,7 @@ from stream.signing import Credentials
 # Today's addresses, dual-stack ones, and those of before 2012, all of which SQS still serves:
 # https://docs.aws.amazon.com/general/latest/gr/sqs-service.html
 _QUEUE_HOST: Final = re.compile(
-    r"(?:sqs(?:-fips)?\.(?P<new>[a-z0-9-]+)|(?P<old>[a-z0-9-]+)\.queue)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)"
+    r"(?:sqs(?:-fips)?\.(?P<new>[a-z0-9-]+)|(?P<old>[a-z0-9-]+)\.queue)\.(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|api\.aws)"
 )
 _CONNECT_TIMEOUT_S: Final = 5
 _READ_TIMEOUT_S: Final = 30  # above SQS's longest long poll of 20 s

@@ -218,6 +218,10 @@ def test_a_changed_setting_rolls_the_pods_and_another_release_has_other_names() 
         ({"image": {"repository": "t", "digest": "latest"}}, "digest"),
         ({"image": {"repository": "t"}, "settings": {"TRAILSTREAM_HTTP_PORT": 9090}}, "TRAILSTREAM_HTTP_PORT"),
         ({"image": {"repository": "t"}, "keda": {"enabled": True}}, "needs settings.TRAILSTREAM_QUEUE_URL"),
+        (
+            EKS | {"keda": {"enabled": True, "minReplicas": 11}},
+            "keda.minReplicas (11) is more than keda.maxReplicas (10)",
+        ),
     ],
 )
 def test_what_can_not_be_is_refused_by_name(given: Any, said: str) -> None:
@@ -228,6 +232,13 @@ def test_where_the_queue_names_no_region_keda_is_told_it() -> None:
     given = EKS | {"settings": {"TRAILSTREAM_QUEUE_URL": "https://queue.example/1/q", "AWS_REGION": "eu-north-1"}}
 
     assert one(given, "ScaledObject")["spec"]["triggers"][0]["metadata"]["awsRegion"] == "eu-north-1"
+
+
+@pytest.mark.parametrize("host", ["sqs.eu-west-1.api.aws", "sqs-fips.eu-west-1.amazonaws.com"])
+def test_the_region_of_any_address_of_sqs_is_known(host: str) -> None:
+    given = EKS | {"settings": {"TRAILSTREAM_QUEUE_URL": f"https://{host}/111122223333/q"}}
+
+    assert one(given, "ScaledObject")["spec"]["triggers"][0]["metadata"]["awsRegion"] == "eu-west-1"
 
 
 def test_helm_has_nothing_against_it() -> None:
