@@ -5,8 +5,9 @@ from typing import Final
 
 from stream.digest.chain import HOUR_S
 
-BESIDE_S: Final = 3 * HOUR_S
-"""A log file is listed by the digest of its hour or the next, and that one may come late."""
+BESIDE_S: Final = 4 * HOUR_S
+"""Digests of so long are looked at. A trail that was deleted has left log files that its last digest does not list: as
+long as that one is among them nothing is said, and then not of a time that it was there."""
 
 _USUAL_S: Final = 24 * HOUR_S
 

@@ -32,6 +32,9 @@ _SETTLED_S: Final = 3600.0
 
 _UNLISTED: Final = "the digests of its time do not list it: it is not CloudTrail's, or of a trail without digests"
 
+_LATELY_S: Final = 7200.0
+"""In the stream no older log file is called one that nobody lists: `verify` has more digests to tell by."""
+
 _ASKED_AGAIN_S: Final = 10.0
 """A key may be new since the last answer; whoever forges digests must not make us ask without end."""
 
@@ -188,7 +191,7 @@ class Verifier:
 
         Args:
             root: of the folder's digests.
-            after: Unix time; log files before were looked at. 0: those of an hour are.
+            after: Unix time; log files before were looked at. 0: those of the last hour are.
 
         Returns:
             `None` where that can't be said: digests are missing, or can't be believed.
@@ -218,7 +221,7 @@ class Verifier:
                 end = min(end, max(one.end for one in hours) - _SETTLED_S)
         if not first < end < math.inf:
             return None
-        begin = max(first, after or end - _SETTLED_S)
+        begin = max(first, after or end - _SETTLED_S, end - _LATELY_S)
         found = logs(self._s3, self._bucket, root, begin, max(begin, end))
         strange = [one.key async for one in found if begin <= written(one) < end and one.key not in listed]
         return end, [Finding("log_unlisted", self._bucket, key, _UNLISTED) for key in strange]

@@ -184,12 +184,11 @@ class DigestWatch:
 
     async def _forged(self, bucket: str, place: Place, known: Strangers) -> tuple[Strangers, list[Finding]]:
         """What is known now of log files that no digest lists, and those to tell of."""
-        since = min(known.until or place.end, place.end) - BESIDE_S
         verifier = Verifier(
             self._s3,
             bucket,
             self._public_keys,
-            since=max(since, place.end - _LONGEST_S),
+            since=place.end - BESIDE_S,
             until=place.end,
             tally=Tally(),
             advance=lambda _: None,
