@@ -162,11 +162,13 @@ async def test_beside_a_trail_with_digests_of_its_own_nothing_is_told(world: Wor
 
 async def test_what_a_trail_has_left_that_was_deleted_is_not_called_forged(world: World, watching: Watching) -> None:
     trail = world.trail
-    other = Trail(trail.s3, trail.bucket, trail.end - 5 * HOUR, name="gone")
+    other = Trail(trail.s3, trail.bucket, trail.end - 4 * HOUR, name="gone")
     await other.deliver(2)
-    await trail.log(trail.end - 5 * HOUR + 900)  # of the other one's last minutes
+    await trail.log(trail.end - 4 * HOUR + 900)  # of the other one's last minutes
+    trail.end += HOUR
+    await trail.deliver(1, first=False)
 
-    assert [await watching.look(key) for key in trail.digests] == [[]] * 6
+    assert [await watching.look(key) for key in trail.digests] == [[]] * 7
 
 
 async def test_a_forged_digest_that_is_dated_ahead_keeps_no_real_one_from_being_looked_at(
