@@ -9,16 +9,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from stream.errors import ConfigError
 from stream.variables import PREFIX, Variable, describe, explain, is_secret, variable_name, variables_of
@@ -41,39 +34,36 @@ def _split(value: object) -> object:
     return value
 
 
-CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+CommaSeparated = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
-class _Environment(EnvSettingsSource):
-    """Reads `os.environ`, an empty variable being an unset one."""
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {name.lower(): value for name, value in our_variables().items()}
-
-
-class Section(BaseSettings):
-    """A group of variables that share a prefix.
+class Section(BaseModel):
+    """A group of variables that share a prefix, which a subclass may set.
 
     Building one reads the environment again, and again the files that `*_FILE` name: that is how a channel picks up
     a rotated secret. It raises `ConfigError`, never pydantic's own error, whose text would hold the secrets.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
+    model_config = ConfigDict(
         extra="ignore",
         frozen=True,
         populate_by_name=True,
+        validate_default=True,
         allow_inf_nan=False,
         hide_input_in_errors=True,
     )
+    env_prefix: ClassVar[str] = PREFIX
 
     def __init__(self, **values: Any) -> None:
-        secrets, faults = _secrets_from_files(type(self))
+        environ = our_variables()
+        secrets, faults = _secrets_from_files(type(self), environ)
+        named = {field: variable_name(type(self), field) for field in type(self).model_fields}
+        given = {field: environ[name] for field, name in named.items() if name in environ}
         try:
-            super().__init__(**(secrets | values))
+            super().__init__(**(given | secrets | values))
         except ValidationError as error:
-            named = {fault.partition(":")[0].removesuffix("_FILE") for fault in faults}
-            faults += [fault for name, fault in explain(type(self), error) if name not in named]
+            at_fault = {fault.partition(":")[0].removesuffix("_FILE") for fault in faults}
+            faults += [fault for name, fault in explain(type(self), error) if name not in at_fault]
         if faults:
             raise ConfigError("\n".join(faults))
 
@@ -87,19 +77,6 @@ class Section(BaseSettings):
         section = cls.__new__(cls)
         BaseModel.__init__(section, **values)
         return section
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the environment in our own way, and nothing else."""
-        del env_settings, dotenv_settings, file_secret_settings
-        return init_settings, _Environment(settings_cls)
 
 
 def load(sections: Iterable[type[Section]]) -> dict[type[Section], Section]:
@@ -144,9 +121,8 @@ def our_variables() -> dict[str, str]:
     }
 
 
-def _secrets_from_files(section: type[Section]) -> tuple[dict[str, Any], list[str]]:
+def _secrets_from_files(section: type[Section], environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     """The secrets of this section that files hold, by field; and a line for each file that is of no use."""
-    environ = our_variables()
     secrets: dict[str, Any] = {}
     faults = []
     for field, info in section.model_fields.items():

@@ -6,15 +6,17 @@ No value of a secret is in anything that comes out of here.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ByteSize, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings
 
 from stream.terminal import REDACTED
+
+if TYPE_CHECKING:
+    from stream.environment import Section
 
 PREFIX: Final = "TRAILSTREAM_"
 _USER_INFO: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
@@ -37,13 +39,13 @@ class Variable:
     value: str | None
 
 
-def variable_name(section: type[BaseSettings], field: str) -> str:
+def variable_name(section: "type[Section]", field: str) -> str:
     """The environment variable behind a field: `concurrency` is `TRAILSTREAM_CONCURRENCY`."""
     alias = section.model_fields[field].alias
-    return (alias or str(section.model_config.get("env_prefix", PREFIX)) + field).upper()
+    return (alias or section.env_prefix + field).upper()
 
 
-def variables_of(section: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:
+def variables_of(section: "type[Section]") -> Iterator[tuple[str, FieldInfo]]:
     """Its fields by the names of their variables."""
     for field, info in section.model_fields.items():
         yield variable_name(section, field), info
@@ -59,7 +61,7 @@ def without_user_info(text: str) -> str:
     return _USER_INFO.sub(REDACTED, text)
 
 
-def describe(sections: Iterable[type[BaseSettings]], environ: Mapping[str, str]) -> list[Variable]:
+def describe(sections: "Iterable[type[Section]]", environ: Mapping[str, str]) -> list[Variable]:
     """Every variable of these sections, in their own order, with the values of this environment."""
     return [
         Variable(
@@ -75,14 +77,14 @@ def describe(sections: Iterable[type[BaseSettings]], environ: Mapping[str, str])
     ]
 
 
-def explain(section: type[BaseSettings], error: ValidationError) -> Iterator[tuple[str, str]]:
+def explain(section: "type[Section]", error: ValidationError) -> Iterator[tuple[str, str]]:
     """For each fault, the variable (empty where several are at fault together) and the line that tells of it."""
     for field, text in faults_by_field(section, error):
         name = variable_name(section, field) if field else ""
         yield name, f"{name}: {text}" if name else text
 
 
-def faults_by_field(section: type[BaseSettings], error: ValidationError) -> Iterator[tuple[str, str]]:
+def faults_by_field(section: "type[Section]", error: ValidationError) -> Iterator[tuple[str, str]]:
     """For each fault, the field (empty where several are at fault together) and what is wrong with its value."""
     for fault in error.errors(include_url=False):
         located = str(fault["loc"][0]).lower() if fault["loc"] else ""

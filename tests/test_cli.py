@@ -98,7 +98,6 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
         "orjson",
         "prometheus_client",
         "pydantic",
-        "pydantic_settings",
         "rich",
         "sigma",
         "structlog",

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ByteSize, Field, SecretStr, model_validator
-from pydantic_settings import SettingsConfigDict
 
 from stream.environment import CommaSeparated, Section, load, read, reference
 from stream.errors import ConfigError
@@ -25,7 +24,7 @@ class Core(Section):
 
 
 class Horn(Section):
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_HORN_")
+    env_prefix = "TRAILSTREAM_HORN_"
 
     switch: bool = Field(default=False, alias="TRAILSTREAM_HORN", description="On.")
     url: SecretStr | None = Field(default=None, min_length=20, description="Where to.")

@@ -107,7 +107,7 @@ def test_every_channel_has_what_all_channels_have() -> None:
     assert channels
     names = {variable.name for variable in reference(channels)}
     for section in channels:
-        prefix = section.model_config.get("env_prefix", "")
+        prefix = section.env_prefix
         assert prefix.startswith("TRAILSTREAM_")
         assert {f"{prefix}{name}" for name in ("MIN_SEVERITY", "TIMEOUT", "RATE", "DEADLINE")} <= names
 

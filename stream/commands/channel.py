@@ -22,7 +22,7 @@ from stream.metrics import Metrics
 from stream.nearest import hint
 from stream.settings import ChannelSettings, PeopleSettings
 from stream.terminal import REDACTED, inert
-from stream.variables import PREFIX, describe, is_secret
+from stream.variables import describe, is_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _find(name: str) -> _Found:
         section = CHANNELS[name].section
         settings = loaded.get(section)
         if not isinstance(settings, ChannelSettings):
-            prefix = str(section.model_config.get("env_prefix", PREFIX))
+            prefix = section.env_prefix
             own = [fault for fault in faults if fault.startswith(prefix)]
             raise ConfigError("\n".join(own or faults))
         return _Found(Instance(name, name, settings, reload=section), settings.enabled)

@@ -40,7 +40,7 @@ def group_name(section: type[Section]) -> str:
     """`core`, or the channel whose section it is."""
     if section is Settings:
         return "core"
-    return section.model_config.get("env_prefix", PREFIX).removeprefix(PREFIX).strip("_").lower()
+    return section.env_prefix.removeprefix(PREFIX).strip("_").lower()
 
 
 def _objects(groups: list[tuple[str, list[Variable]]]) -> Iterator[dict[str, Any]]:

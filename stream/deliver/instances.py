@@ -92,7 +92,7 @@ def keys_of(section: type[ChannelSettings]) -> list[str]:
 
 def switch_of(section: type[ChannelSettings]) -> str | None:
     """The field that does nothing but switch the channel on, if there is one: in a file that goes without saying."""
-    switch = str(section.model_config.get("env_prefix", "")).rstrip("_")
+    switch = section.env_prefix.rstrip("_")
     return next(
         (field for field, info in section.model_fields.items() if info.alias == switch and info.annotation is bool),
         None,

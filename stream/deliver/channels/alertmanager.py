@@ -14,7 +14,6 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.channel import Answer
@@ -44,7 +43,7 @@ def _bearer_token(value: SecretStr | None) -> SecretStr | None:
 class AlertmanagerSettings(ChannelSettings):
     """Variables of the channel `alertmanager`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_ALERTMANAGER_")
+    env_prefix = "TRAILSTREAM_ALERTMANAGER_"
 
     url: Annotated[SecretStr | None, AfterValidator(http_url)] = Field(
         None,

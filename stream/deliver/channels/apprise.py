@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-from pydantic_settings import NoDecode, SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.channel import Accepted, Answer, PeopleChannel, Retry, RetryReason
@@ -68,9 +67,9 @@ def _understood(urls: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
 class AppriseSettings(PeopleSettings):
     """Variables of the channel `apprise`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_APPRISE_")
+    env_prefix = "TRAILSTREAM_APPRISE_"
 
-    urls: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_understood)] = Field(
+    urls: Annotated[tuple[SecretStr, ...], BeforeValidator(_split), AfterValidator(_understood)] = Field(
         (),
         description="Addresses of Apprise's (https://appriseit.com/services/), with commas or blanks between them. "
         "Needs `pip install 'trailstream[apprise]'`. Redirects are not followed and certificates are verified, unless "

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 import structlog
 from botocore.exceptions import ClientError
 from pydantic import AfterValidator, Field, SecretStr, model_validator
-from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.aws import AwsChannel
@@ -63,7 +62,7 @@ def _sender(text: str | None) -> str | None:
 class EmailSettings(PeopleSettings):
     """Variables of the channel `email`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_EMAIL_")
+    env_prefix = "TRAILSTREAM_EMAIL_"
 
     to: Annotated[CommaSeparated, AfterValidator(_recipients)] = Field(
         (), description="Addresses that alerts are mailed to, comma-separated; each sees the others."

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import orjson
 from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.channel import Answer, Down, PeopleChannel
@@ -70,7 +69,7 @@ def _key(value: SecretStr | None) -> SecretStr | None:
 class PagerdutySettings(PeopleSettings):
     """Variables of the channel `pagerduty`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_PAGERDUTY_")
+    env_prefix = "TRAILSTREAM_PAGERDUTY_"
 
     routing_key: Annotated[SecretStr | None, AfterValidator(_key)] = Field(
         None, description="Integration key (32 characters) of an Events API v2 integration of a PagerDuty service."

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
-from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.aws import AwsChannel
@@ -96,7 +95,7 @@ def _owner(value: str | None) -> str | None:
 class S3Settings(ChannelSettings):
     """Variables of the channel `s3`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_S3_")
+    env_prefix = "TRAILSTREAM_S3_"
 
     url: Annotated[str | None, AfterValidator(_url)] = Field(
         None,

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
-from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.arn import parse_arn
@@ -41,7 +40,7 @@ def _product(value: str | None) -> str | None:
 class SecurityhubSettings(ChannelSettings):
     """Variables of the channel `securityhub`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_SECURITYHUB_")
+    env_prefix = "TRAILSTREAM_SECURITYHUB_"
 
     switch: bool = Field(
         False,

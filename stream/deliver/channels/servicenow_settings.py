@@ -5,7 +5,6 @@ from typing import Annotated, Final, Self
 
 import orjson
 from pydantic import AfterValidator, Field, SecretStr, model_validator
-from pydantic_settings import SettingsConfigDict
 
 from stream.deliver.channels.tickets import base_url
 from stream.settings import PeopleSettings
@@ -61,7 +60,7 @@ def _parsed(value: str) -> dict[str, str]:
 class ServicenowSettings(PeopleSettings):
     """Variables of the channel `servicenow`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_SERVICENOW_")
+    env_prefix = "TRAILSTREAM_SERVICENOW_"
 
     url: Annotated[str | None, AfterValidator(base_url)] = Field(
         None, description="Address of the ServiceNow instance (https://<instance>.service-now.com)."

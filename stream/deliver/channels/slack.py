@@ -12,7 +12,6 @@ from weakref import WeakValueDictionary
 
 import orjson
 from pydantic import AfterValidator, Field, SecretStr, model_validator
-from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.channel import Accepted, Answer, PeopleChannel
@@ -52,7 +51,7 @@ def _api(value: str) -> str:
 class SlackSettings(PeopleSettings):
     """Variables of the channel `slack`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_SLACK_")
+    env_prefix = "TRAILSTREAM_SLACK_"
 
     webhook_url: Annotated[SecretStr | None, AfterValidator(http_url)] = Field(
         None, description="URL of a Slack incoming webhook (https://hooks.slack.com/services/…)."

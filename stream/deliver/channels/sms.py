@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
-from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.aws import AwsChannel
@@ -65,7 +64,7 @@ def _sender_id(value: str | None) -> str | None:
 class SmsSettings(PeopleSettings):
     """Variables of the channel `sms`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_SMS_")
+    env_prefix = "TRAILSTREAM_SMS_"
 
     to: Annotated[CommaSeparated, AfterValidator(_numbers)] = Field(
         (),

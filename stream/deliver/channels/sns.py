@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
-from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.arn import parse_arn
@@ -51,7 +50,7 @@ def _topic(value: str | None) -> str | None:
 class SnsSettings(ChannelSettings):
     """Variables of the channel `sns`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_SNS_")
+    env_prefix = "TRAILSTREAM_SNS_"
 
     topic_arn: Annotated[str | None, AfterValidator(_topic)] = Field(
         None,

@@ -7,7 +7,6 @@ import select
 from typing import TYPE_CHECKING, Final
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.channel import Accepted, Answer, Channel, Down, Retry
@@ -27,7 +26,7 @@ _PIECE_BYTES: Final = select.PIPE_BUF
 class StdoutSettings(ChannelSettings):
     """Variables of the channel `stdout`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_STDOUT_")
+    env_prefix = "TRAILSTREAM_STDOUT_"
 
     switch: bool = Field(
         False, alias="TRAILSTREAM_STDOUT", description="Write alerts to standard output, as JSON lines."

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 
 import orjson
 from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.channel import Answer, Down, PeopleChannel, Rejected
@@ -71,7 +70,7 @@ _RELAYED_STATUS: Final = re.compile(r"endpoint returned HTTP error (\d{3})\b")
 class TeamsSettings(PeopleSettings):
     """Variables of the channel `teams`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_TEAMS_")
+    env_prefix = "TRAILSTREAM_TEAMS_"
 
     webhook_url: Annotated[SecretStr | None, AfterValidator(http_url)] = Field(
         None, description="URL of a Workflows webhook (the trigger “When a Teams webhook request is received”)."

@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 import orjson
 from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.channel import Answer
@@ -59,7 +58,7 @@ _RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\
 class WebhookSettings(ChannelSettings):
     """Variables of the channel `webhook`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_WEBHOOK_")
+    env_prefix = "TRAILSTREAM_WEBHOOK_"
 
     url: Annotated[SecretStr | None, AfterValidator(http_url)] = Field(
         None, description="URL that every alert is posted to, as a CloudEvents 1.0 event in JSON."

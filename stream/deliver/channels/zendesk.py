@@ -17,7 +17,6 @@ from urllib.parse import quote, urlencode
 
 import orjson
 from pydantic import AfterValidator, Field, SecretStr, model_validator
-from pydantic_settings import SettingsConfigDict
 
 from stream.alert import Alert
 from stream.deliver.channel import Accepted, Answer, Down, PeopleChannel, Rejected, Retry
@@ -61,7 +60,7 @@ def _api_token(value: SecretStr | None) -> SecretStr | None:
 class ZendeskSettings(PeopleSettings):
     """Variables of the channel `zendesk`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAILSTREAM_ZENDESK_")
+    env_prefix = "TRAILSTREAM_ZENDESK_"
 
     url: Annotated[str | None, AfterValidator(base_url)] = Field(
         None, description="Address of the Zendesk account (https://<subdomain>.zendesk.com)."
