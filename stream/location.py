@@ -11,17 +11,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
 from stream.errors import ConfigError
 from stream.json_value import shown, text_at
+from stream.logger import logger
 
 if TYPE_CHECKING:
     from maxminddb import Reader
 
     from stream.metrics import Metrics
-
-log = structlog.get_logger()
 
 _CHECKED_EVERY_S: Final = 60.0
 _PART_CHARACTERS: Final = 60
@@ -103,7 +100,7 @@ class Locations:
             if stamp != self._stamp:
                 self._stamp = stamp  # a broken one is not tried again
                 self._reader = _open(self._path)
-                log.info("locations read again", path=self._path)
+                logger().info("locations read again", path=self._path)
         except (OSError, ValueError) as error:
             self._failed("unreadable", cause=_fault(error))
         finally:
@@ -112,7 +109,7 @@ class Locations:
     def _failed(self, reason: str, **more: str) -> None:
         if self._metrics is not None:
             self._metrics.errors.labels("geoip", reason).inc()
-        log.warning("locations can't be read", path=self._path, reason=reason, **more)
+        logger().warning("locations can't be read", path=self._path, reason=reason, **more)
 
 
 def _stamp(path: str) -> _Stamp:

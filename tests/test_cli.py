@@ -76,17 +76,31 @@ def test_it_is_installed_as_a_command_too() -> None:
     assert done.stdout.decode() == f"trailstream {__version__}\n"
 
 
-@pytest.mark.parametrize("flag", ["--help", "--version"])
-def test_help_and_version_import_nothing_heavy(flag: str) -> None:
-    """The promise is quickness; what costs time is imports, and those can be counted on any machine."""
+def loaded_by(*arguments: str) -> set[str]:
+    """The packages that a command imports."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "stream", flag],
+        [sys.executable, "-X", "importtime", "-m", "stream", *arguments],
         capture_output=True,
         env=child_environ(),
         check=True,
         timeout=120,
     )
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.decode().splitlines()}
+    lines = done.stderr.decode().splitlines()
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines if line.startswith("import time:")}
+
+
+def test_a_scan_that_draws_nothing_imports_no_client_no_log_and_no_loop(tmp_path: Path) -> None:
+    (tmp_path / "log.json").write_text('{"Records":[]}')
+    imported = loaded_by("scan", str(tmp_path))
+
+    assert "msgspec" in imported
+    assert not imported & {"aiobotocore", "aiohttp", "asyncio", "botocore", "jinja2", "prometheus_client", "structlog"}
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_and_version_import_nothing_heavy(flag: str) -> None:
+    """The promise is quickness; what costs time is imports, and those can be counted on any machine."""
+    imported = loaded_by(flag)
 
     assert "click" in imported
     assert not imported & {

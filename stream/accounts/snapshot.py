@@ -1,6 +1,5 @@
 """The accounts as they are now, for a command that ends: what `TRAILSTREAM_ACCOUNTS` says in, accounts by id out."""
 
-import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,6 +22,8 @@ def known_accounts(setting: str, *, whole: bool = False) -> Mapping[str, Account
         return {}
     if setting.strip() != listed.ORGANIZATIONS:
         return listed.load(setting)
+    import asyncio
+
     from stream.accounts import organizations  # brings AWS's whole client with it, which most scans don't need
 
     try:

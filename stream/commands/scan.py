@@ -7,12 +7,9 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from types import FrameType
-from typing import Final
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, Final
 
 from stream.accounts.snapshot import account_names
 from stream.cgroup import usable_cores
@@ -29,6 +26,9 @@ from stream.scan.reading import Finding, Plan, Reader, Tally
 from stream.scan.sources import Found, Missing, Skipped, Source, find
 from stream.severity import Severity
 from stream.terminal import inert
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _REMEMBERED_ALERTS: Final = 1_000_000
 """Alerts whose repeats are recognised: one event may be in the log files of several trails. About 150 MB."""
@@ -131,13 +131,14 @@ def _read(options: Options, plan: Plan, rules: RuleSet, progress: ScanProgress) 
     found = find(options.paths)
     head: list[Found] = []
     with Opener() as opener:
-        here = _Here(Reader(plan, rules), opener, progress)
+        reader = Reader(plan, rules)
+        here = _Here(reader, opener, progress)
         if jobs == 1 or not _is_much(found, head):
             yield from here.read(itertools.chain(head, found))
             return
         from stream.scan.pool import Pool, Result
 
-        with Pool(plan, jobs, here.tick) as pool:
+        with Pool(plan, reader, jobs, here.tick) as pool:
             for item in pool.results(itertools.chain(head, found)):
                 if isinstance(item, Result):
                     yield from item.all_findings()
@@ -201,7 +202,6 @@ class _Report:
         self._skipped = 0
         self._suppressed = 0
         self._failed = 0
-        self._console = Console(highlight=False, markup=False, emoji=False)
         self._header = formats.header(options.format)
 
     def add(self, happened: _Happened) -> None:
@@ -247,7 +247,7 @@ class _Report:
         if sys.stdout.isatty():
             self._progress.hide()
             if self._options.format == "table":
-                self._console.print(Text(line, style), soft_wrap=True)
+                _print(line, style)
                 return
         sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace") + b"\n")
         sys.stdout.buffer.flush()  # whoever reads the other end of a pipe reads along
@@ -274,6 +274,19 @@ class _Report:
             f"{self._failed} failed",
         ]
         return " ".join(parts) + (f", {self._skipped} skipped" if self._skipped else "")
+
+
+def _print(line: str, style: str) -> None:
+    from rich.text import Text
+
+    _console().print(Text(line, style), soft_wrap=True)
+
+
+@cache
+def _console() -> "Console":
+    from rich.console import Console  # a tenth of the time that a scan takes to start, and only people see colours
+
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def _count(number: int, noun: str) -> str:

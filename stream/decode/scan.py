@@ -14,17 +14,14 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any, Final
 
-import structlog
-
 from stream.decode.literals import Literal
+from stream.logger import logger
 
 hyperscan: Any
 try:
     hyperscan = import_module("hyperscan")
 except ImportError:  # no wheel for this platform: the standard library's engine is as right, only slower
     hyperscan = None
-
-log = structlog.get_logger()
 
 _UNSAFE: Final = frozenset('"\\/')
 """Characters that JSON spells in further ways (`\\"`, `\\\\`, `\\/`): no part of a literal."""
@@ -114,11 +111,11 @@ def _engine(literals: tuple[Literal, ...]) -> Search:
         search = _hyperscan_engine(expressions)
         trusted = _passes_self_test(search, literals)
     except hyperscan.HyperscanError as error:
-        log.warning("hyperscan refused the rules' literals, using the slower engine", error=str(error))
+        logger().warning("hyperscan refused the rules' literals, using the slower engine", error=str(error))
         return portable
     if not trusted:
         # One build of this engine's family was found to miss matches: better slow than blind.
-        log.error("hyperscan missed a literal in its self-test, using the slower engine")
+        logger().error("hyperscan missed a literal in its self-test, using the slower engine")
         return portable
     return search
 

@@ -1,6 +1,8 @@
 """Sources in; out, in the same order, the results of reading them on several cores, a bounded number ahead."""
 
+import gc
 import multiprocessing
+import os
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +15,7 @@ from multiprocessing.sharedctypes import RawValue
 from typing import Final, Self
 
 from stream.scan import worker
-from stream.scan.reading import Plan, Tally
+from stream.scan.reading import Plan, Reader, Tally
 from stream.scan.sources import Found, Source
 from stream.scan.worker import Result, Shared
 
@@ -37,15 +39,16 @@ class Pool:
 
     Args:
         plan: what to look for.
+        reader: one that is made of this plan, which processes inherit where they can.
         jobs: number of processes.
         tick: called about ten times a second while results are waited for, with the stored bytes worked through.
     """
 
-    def __init__(self, plan: Plan, jobs: int, tick: Callable[[int], None]) -> None:
+    def __init__(self, plan: Plan, reader: Reader, jobs: int, tick: Callable[[int], None]) -> None:
         self._plan = plan
+        self._reader = reader
         self._jobs = jobs
         self._tick = tick
-        self._context = _context()
         self._folder = tempfile.TemporaryDirectory(prefix="trailstream-scan-")
         self._shared = Shared(self._folder.name, RawValue(c_bool, False), RawValue(c_uint64, 0))
         self._executor = self._start(jobs)
@@ -107,13 +110,32 @@ class Pool:
             return Result(Tally(source.name, fault="the process that read it died"))
 
     def _start(self, jobs: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            jobs, mp_context=self._context, initializer=worker.start, initargs=(self._plan, self._shared)
+        if not _is_alone():
+            return ProcessPoolExecutor(
+                jobs, mp_context=_fresh(), initializer=worker.start, initargs=(self._plan, self._shared)
+            )
+        # What is loaded and compiled is theirs without doing it again, which took as long as reading 300 MB of JSON.
+        gc.freeze()  # or their collector would write to, and so copy, every page of it
+        executor = ProcessPoolExecutor(
+            jobs,
+            mp_context=multiprocessing.get_context("fork"),
+            initializer=worker.start,
+            initargs=(self._reader, self._shared),
         )
+        executor.submit(int)  # all of them start with the first task: now, while this process is alone
+        return executor
 
 
-def _context() -> BaseContext:
-    """A way to start processes that copies no thread in mid-step: not `fork`."""
+def _is_alone() -> bool:
+    """Whether a copy of this process would hold no thread in mid-step; only Linux can tell."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - it is no more than that
+    except OSError:
+        return False
+
+
+def _fresh() -> BaseContext:
+    """A way to start processes that copies nothing."""
     if "forkserver" in multiprocessing.get_all_start_methods():
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["stream.scan.worker"])

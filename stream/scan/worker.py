@@ -69,8 +69,8 @@ class StoppedError(TrailstreamError):
 
 
 class _Worker:
-    def __init__(self, plan: Plan, shared: Shared) -> None:
-        self._reader = Reader(plan)
+    def __init__(self, reader: Reader, shared: Shared) -> None:
+        self._reader = reader
         self._opener = Opener()
         self._shared = shared
         self._held = 0
@@ -108,12 +108,18 @@ class _Worker:
 _worker: _Worker
 
 
-def start(plan: Plan, shared: Shared) -> None:
-    """Begin a process of the pool: what `ProcessPoolExecutor` calls its initializer."""
+def start(reading: Reader | Plan, shared: Shared) -> None:
+    """Begin a process of the pool: what `ProcessPoolExecutor` calls its initializer.
+
+    Args:
+        reading: how log files are read: what its parent made of the plan, or the plan alone where nothing is inherited.
+        shared: with its parent.
+    """
     global _worker  # noqa: PLW0603 - an initializer has no other way to leave something to its process's tasks
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, name="lifeline", daemon=True).start()
-    _worker = _Worker(plan, shared)
+    _worker = _Worker(Reader(reading) if isinstance(reading, Plan) else reading, shared)
 
 
 def read_batch(batch: tuple[Source, ...]) -> list[Result]:

@@ -8,13 +8,15 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 
 import pytest
 
 from stream.detect.surroundings import Surroundings
+from stream.scan import pool as pool_
 from stream.scan.pool import Pool
-from stream.scan.reading import Plan
+from stream.scan.reading import Plan, Reader
 from stream.scan.sources import Found, Missing, Source
 from stream.scan.worker import Result
 from tests.commands.running import written
@@ -30,6 +32,16 @@ PLAN = Plan(
     max_log_bytes=2 << 30,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+@pytest.fixture(autouse=True, params=["copied", "fresh"])
+def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to start them, whatever threads the tests' own process has."""
+    monkeypatch.setattr(pool_, "_is_alone", lambda: request.param == "copied")
+    monkeypatch.setattr("gc.freeze", lambda: None)
+    get_temp_dir()  # of multiprocessing's own, which should be none of a test's
+
 
 def log_file(folder: Path, name: str, changes: range) -> Source:
     records = [
@@ -42,7 +54,7 @@ def log_file(folder: Path, name: str, changes: range) -> Source:
 
 
 def read(found: list[Found]) -> Iterator[Result | Found]:
-    with Pool(PLAN, 2, lambda _: None) as pool:
+    with Pool(PLAN, Reader(PLAN), 2, lambda _: None) as pool:
         yield from pool.results(found)
 
 
@@ -72,7 +84,7 @@ def test_more_findings_than_are_held_in_memory_all_come_in_order_and_leave_no_fi
     monkeypatch.setattr("tempfile.tempdir", None)
     many = log_file(tmp_path, "many", range(2500))
     more = log_file(tmp_path, "more", range(2500, 2600))
-    with Pool(PLAN, 1, lambda _: None) as pool:
+    with Pool(PLAN, Reader(PLAN), 1, lambda _: None) as pool:
         first, second = pool.results([many, more])
         assert isinstance(first, Result)
         assert isinstance(second, Result)
@@ -130,7 +142,8 @@ def test_leaving_early_stops_a_process_in_the_middle_of_a_log_file(tmp_path: Pat
     opened = threading.Event()
     writer = threading.Thread(target=write_on, daemon=True)
     writer.start()
-    with Pool(replace(PLAN, max_log_bytes=1 << 60), 1, lambda _: None) as pool:
+    plan = replace(PLAN, max_log_bytes=1 << 60)
+    with Pool(plan, Reader(plan), 1, lambda _: None) as pool:
         results = pool.results([log_file(tmp_path, "first", range(1)), Missing("x", "gone"), Source("", str(pipe), 1)])
         assert isinstance(next(results), Result)
         assert opened.wait(60)
@@ -143,7 +156,7 @@ def test_leaving_early_stops_a_process_in_the_middle_of_a_log_file(tmp_path: Pat
 def test_progress_is_told_in_stored_bytes(tmp_path: Path) -> None:
     sources: list[Found] = [log_file(tmp_path, str(number), range(100)) for number in range(10)]
     told: list[int] = []
-    with Pool(PLAN, 1, told.append) as pool:
+    with Pool(PLAN, Reader(PLAN), 1, told.append) as pool:
         assert len(list(pool.results(sources))) == 10
 
     assert told == sorted(told)
