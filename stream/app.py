@@ -135,7 +135,7 @@ async def _run(configuration: Configuration) -> None:
         with _aws_configured():
             objects = await parts.enter_async_context(Objects(aws))
             await parts.enter_async_context(queue)
-            digests = digest_watch(settings, aws, metrics, ledger, accounts)
+            digests = digest_watch(settings, aws, metrics, ledger, accounts, hearing)
             if digests is not None:
                 await parts.enter_async_context(digests)
         learning.learn_queue(queue.attributes)
@@ -148,7 +148,7 @@ async def _run(configuration: Configuration) -> None:
             threads=threads,
             notes=ledger if isinstance(ledger, DynamoLedger) else None,
             account_name=accounts.name,
-            hearing=hearing if watch or canary else None,
+            hearing=hearing if watch or canary or digests else None,
             canary=heard,
             digests=digests,
             tracing=tracing,
@@ -184,7 +184,7 @@ async def _run(configuration: Configuration) -> None:
                     reloader.run(),
                     learning.learn_role(aws),
                     learning.keep_trails(aws),
-                    *(each.run() for each in (watch, canary, heartbeat) if each is not None),
+                    *(each.run() for each in (watch, canary, heartbeat, digests) if each is not None),
                 ],
             )
     log.info("stopped")

@@ -102,6 +102,13 @@ KINDS: Final = {
             "other one. A trail without validation that begins to write there looks the same, once.",
         ),
         Kind(
+            "trailstream-log-file-unannounced",
+            "Log files were never announced",
+            "high",
+            "With TRAILSTREAM_DIGEST: CloudTrail's digest lists log files of which no replica was told, by more than a "
+            "lost message. They are read then, and alerted on.",
+        ),
+        Kind(
             "trailstream-digest-altered",
             "A digest of log files is not CloudTrail's",
             "critical",

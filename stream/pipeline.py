@@ -29,7 +29,7 @@ from stream.detect.detector import account_mismatch
 from stream.detect.impact import operation_of
 from stream.errors import LogFileError, PoisonMessage, TrailstreamError
 from stream.faults import Place, misplaced, unread, unreadable
-from stream.intake.keys import key_region
+from stream.intake.keys import key_region, log_file_account
 from stream.intake.notification import Notification, ObjectRef, parse
 from stream.intake.objects import Objects
 from stream.intake.queue import Message
@@ -181,6 +181,8 @@ class Pipeline:
     def _sources(self, work: _Work) -> Iterator[Coroutine[Any, Any, None]]:
         """All that the message brings, to be looked at one by one; what can't be read is a fault of the message."""
         for ref in work.notification.objects:
+            if self._digests is not None:
+                self._digests.announcements.hear(ref.bucket, ref.key)
             yield self._read(ref, work)
         if self._digests is not None:
             for bucket, key, reason in work.notification.skipped:
@@ -201,16 +203,21 @@ class Pipeline:
         await asyncio.sleep(0)  # a file may be full of alerts: the event loop turns after each
 
     async def _look_at_digest(self, digests: "DigestWatch", bucket: str, key: str, work: _Work) -> None:
-        """Tell what is wrong with a digest file that was announced; if it can't be looked at, that is a fault."""
+        """Tell what is wrong with a digest file that was announced; if it can't be looked at, that is a fault.
+
+        Log files that it lists and that were never announced are read.
+        """
         if not any(fnmatchcase(bucket, glob) for glob in self._settings.buckets):
             return
         try:
-            notices = await digests.look(bucket, key, self._unix_time())
+            looked = await digests.look(bucket, key, self._unix_time())
         except LogFileError as error:
             self._failed(error, ObjectRef(bucket, key, None, None, None, ""), work)
             return
-        for notice in notices:
+        for notice in looked.notices:
             await self._tell(notice.alert(), work)
+        for each in looked.unread:
+            await self._read(ObjectRef(bucket, each, None, None, None, log_file_account(each) or ""), work)
 
     async def _inline(self, record: dict[str, Any], work: _Work) -> None:
         if self._settings.inline_events:

@@ -52,7 +52,7 @@ def silence_watch(
 
 
 def digest_watch(
-    settings: Settings, aws: Aws, metrics: Metrics, ledger: Ledger, accounts: AccountBook
+    settings: Settings, aws: Aws, metrics: Metrics, ledger: Ledger, accounts: AccountBook, hearing: Hearing
 ) -> "DigestWatch | None":
     """What looks at digests, if that is wanted."""
     if not settings.digest or PACK not in settings.packs:
@@ -60,7 +60,7 @@ def digest_watch(
     from stream.digest.watching import DigestWatch  # cryptography takes six megabytes
 
     notes = ledger if isinstance(ledger, DynamoLedger) else None
-    return DigestWatch(aws, metrics, account_name=accounts.name, notes=notes)
+    return DigestWatch(aws, metrics, account_name=accounts.name, notes=notes, behind=hearing.behind)
 
 
 def canary_watch(

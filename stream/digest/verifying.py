@@ -41,6 +41,21 @@ _ASKED_AGAIN_S: Final = 10.0
 _GONE: Final = ("NoSuchKey", "404", "NoSuchVersion")
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What lies beside the digests of a folder, in a time of which all of them are there.
+
+    Attributes:
+        until: Unix time of the end of what was looked at.
+        unlisted: log files that no digest lists.
+        listed: the others.
+    """
+
+    until: float
+    unlisted: list[Finding]
+    listed: list[Object]
+
+
 @dataclass(slots=True)
 class Tally:
     """What was looked at and is as it should be."""
@@ -186,8 +201,8 @@ class Verifier:
                 for finding in await self._look_at_logs(one):
                     yield finding
 
-    async def unlisted(self, root: str, *, after: float) -> tuple[float, list[Finding]] | None:
-        """Log files of a folder that no digest lists though those of their time are all there, and up to when.
+    async def beside(self, root: str, *, after: float) -> Beside | None:
+        """The log files of a folder, as far as its digests are all there.
 
         Args:
             root: of the folder's digests.
@@ -223,8 +238,9 @@ class Verifier:
             return None
         begin = max(first, after or end - _SETTLED_S, end - _LATELY_S)
         found = logs(self._s3, self._bucket, root, begin, max(begin, end))
-        strange = [one.key async for one in found if begin <= written(one) < end and one.key not in listed]
-        return end, [Finding("log_unlisted", self._bucket, key, _UNLISTED) for key in strange]
+        there = [one async for one in found if begin <= written(one) < end]
+        unlisted = [Finding("log_unlisted", self._bucket, one.key, _UNLISTED) for one in there if one.key not in listed]
+        return Beside(end, unlisted, [one for one in there if one.key in listed])
 
     async def _explained(self, finding: Finding, place: Place) -> Finding:
         """A hole in a chain, with what was done to the trail about then, if log files say that."""

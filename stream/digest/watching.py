@@ -8,6 +8,7 @@ next, in case that people could not be told of it: what they were told of is not
 import asyncio
 import hashlib
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -20,11 +21,13 @@ import structlog
 from stream.alert import LogFile
 from stream.aws import Aws
 from stream.checks.outcome import AWS_ERRORS, error_code
+from stream.digest.announced import Announcements
 from stream.digest.chain import HOUR_S
 from stream.digest.digest import Place
 from stream.digest.finding import Finding, Kind
+from stream.digest.listing import Object
 from stream.digest.strangers import BESIDE_S, UNKNOWN, Strangers
-from stream.digest.verifying import PublicKeys, Tally, Verifier
+from stream.digest.verifying import PublicKeys, Tally, Verifier, written
 from stream.errors import LogFileError
 from stream.json_value import shown
 from stream.ledger.interface import Notes
@@ -105,6 +108,32 @@ _TOLD: Final[dict[Kind, _Words]] = {
 }
 
 
+_UNANNOUNCED: Final = _Words(
+    "trailstream-log-file-unannounced",
+    "LogFilesUnannounced",
+    "high",
+    "Log files were never announced",
+    "{detail} of {whose} were delivered, as CloudTrail's digest says, and never announced to this queue. They are read "
+    "now, so that what they record is told late. Either the bucket's notifications were changed, or somebody takes "
+    "messages off the queue.",
+)
+_APART_S: Final = 180.0
+"""Whoever dies takes with it what it heard in its last minute: log files further apart than that were not lost so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What came of looking at a digest.
+
+    Attributes:
+        notices: what is to be told.
+        unread: log files that were never announced: their keys.
+    """
+
+    notices: list[Notice]
+    unread: list[str]
+
+
 class DigestWatch:
     """Looks at digests that are announced; to be entered with `async with`.
 
@@ -113,6 +142,10 @@ class DigestWatch:
         metrics: counts what was looked at.
         account_name: the name of an account by its id, if it is known.
         notes: what replicas share; `None`: this process is alone.
+        behind: whether messages have to wait, so that what was announced may not be known yet.
+
+    Attributes:
+        announcements: is to be told of every log file that is announced.
     """
 
     def __init__(
@@ -122,11 +155,15 @@ class DigestWatch:
         *,
         account_name: Callable[[str], str | None],
         notes: Notes | None,
+        behind: Callable[[], bool] = lambda: False,
+        unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._aws = aws
         self._metrics = metrics
         self._account_name = account_name
         self._notes = notes
+        self._behind = behind
+        self.announcements = Announcements(notes, unix_time=unix_time)
         self._public_keys = PublicKeys(aws)
         self._own: OrderedDict[str, _Looked] = OrderedDict()
         self._opened = AsyncExitStack()
@@ -138,9 +175,14 @@ class DigestWatch:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        await self.announcements.write()
         await self._opened.aclose()
 
-    async def look(self, bucket: str, key: str, now: float) -> list[Notice]:
+    async def run(self) -> None:
+        """Share what is announced with the other replicas, until cancelled."""
+        await self.announcements.run()
+
+    async def look(self, bucket: str, key: str, now: float) -> Looked:
         """What is wrong with a digest that was announced, its log files, and those since the last one.
 
         Raises:
@@ -148,12 +190,12 @@ class DigestWatch:
         """
         place = Place.of(key)
         if place is None:
-            return []
+            return Looked([], [])
         name = _note_name(bucket, place)
         async with self._looking.setdefault(name, asyncio.Lock()):  # gone when nobody looks any more
             state = await self._revise(name, lambda state: state)
             if place.end < state.latest:
-                return []
+                return Looked([], [])
             since = state.since_for(place.end)
             verifier = Verifier(
                 self._s3,
@@ -164,6 +206,7 @@ class DigestWatch:
                 tally=Tally(),
                 advance=lambda _: None,
             )
+            unannounced: list[Object] = []
             try:
                 findings = [one async for one in verifier.look_at_chain(place, logs_after=since)]
             except AWS_ERRORS as error:
@@ -173,17 +216,34 @@ class DigestWatch:
             # What can't be believed takes nobody further: dated ahead, it would hide the real ones behind it.
             if not any(finding.key == place.key for finding in findings):
                 clean, strangers = not findings, state.strangers_for(place.end)
-                if clean and not place.backfill:
-                    strangers, forged = await self._forged(bucket, place, strangers)
+                if clean and not place.backfill and not self._behind():
+                    strangers, forged, unannounced = await self._beside(bucket, place, strangers)
                     findings += forged
                 await self._revise(
                     name, lambda state: state.after(place.end, since=since, clean=clean, strangers=strangers)
                 )
         self._metrics.digests.labels("wrong" if findings else "valid").inc()
-        return [self._notice(finding, place, now) for finding in findings]
+        notices = [self._notice(finding, place, now) for finding in findings]
+        if unannounced:
+            self._metrics.errors.labels("digest", "unannounced").inc(len(unannounced))
+            log.warning(
+                "log files were never announced, and are read now",
+                reason="unannounced",
+                bucket=bucket,
+                key=unannounced[0].key,
+                log_files=len(unannounced),
+            )
+            times = [written(one) for one in unannounced]
+            if max(times) - min(times) > _APART_S:
+                detail = f"{len(unannounced)} log files"
+                finding = Finding("log_unlisted", bucket, unannounced[0].key, detail)
+                notices.append(self._notice(finding, place, now, _UNANNOUNCED))
+        return Looked(notices, [one.key for one in unannounced])
 
-    async def _forged(self, bucket: str, place: Place, known: Strangers) -> tuple[Strangers, list[Finding]]:
-        """What is known now of log files that no digest lists, and those to tell of."""
+    async def _beside(
+        self, bucket: str, place: Place, known: Strangers
+    ) -> tuple[Strangers, list[Finding], list[Object]]:
+        """What is known now of log files that no digest lists, those to tell of, and those that nobody announced."""
         verifier = Verifier(
             self._s3,
             bucket,
@@ -194,13 +254,12 @@ class DigestWatch:
             advance=lambda _: None,
         )
         try:
-            looked = await verifier.unlisted(place.root, after=known.until)
+            beside = await verifier.beside(place.root, after=known.until)
         except AWS_ERRORS as error:
             raise LogFileError("unavailable", f"the log files can't be listed ({error_code(error)})") from error
-        if looked is None or looked[0] <= known.until:
-            return known, []
-        until, found = looked
-        usual = known.usual(until)
+        if beside is None or beside.until <= known.until:
+            return known, [], []
+        found, usual = beside.unlisted, known.usual(beside.until)
         if found and usual:
             log.info(
                 "log files that no digest lists, as before: a trail without validation writes there",
@@ -208,10 +267,13 @@ class DigestWatch:
                 key=found[0].key,
                 log_files=len(found),
             )
-        return known.after(until, found=bool(found)), [] if usual else found[:_MOST_FORGED]
+        unannounced = [
+            one for one in beside.listed if await self.announcements.includes(bucket, one.key, written(one)) is False
+        ]
+        return known.after(beside.until, found=bool(found)), [] if usual else found[:_MOST_FORGED], unannounced
 
-    def _notice(self, finding: Finding, place: Place, now: float) -> Notice:
-        words = _TOLD[finding.kind]
+    def _notice(self, finding: Finding, place: Place, now: float, words: _Words | None = None) -> Notice:
+        words = words or _TOLD[finding.kind]
         account = self._account_name(place.account)
         whose = f"account {account or place.account} in {place.region}"
         name = shown(finding.key.rstrip("/").rpartition("/")[2], _NAME_CHARACTERS)

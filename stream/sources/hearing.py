@@ -20,6 +20,7 @@ MINUTE: Final = 60
 _SETTLED_S: Final = 900.0  # a message that failed is back after that long at the latest
 _POLLED_S: Final = 90.0  # a long poll takes 20 s, a pause after a failure no longer than a minute
 _BEHIND_S: Final = 600.0
+_BEHIND_LATELY_S: Final = 3600.0
 _STEPPED_S: Final = 60.0
 _STALE_MINUTES: Final = 1440
 _UNREAD_MINUTES: Final = 60
@@ -68,6 +69,10 @@ class Hearing:
         waited_s = 0.0 if message.sent_at is None else self._unix_time() - message.sent_at
         if message.receive_count <= 1 and waited_s > _BEHIND_S:
             self._behind_at = self._now()
+
+    def behind(self) -> bool:
+        """Whether a message has had to wait in the last hour."""
+        return self._now() - self._behind_at < _BEHIND_LATELY_S
 
     def read(self, ref: ObjectRef) -> None:
         """A log file, of a bucket that is ours, was read to its end."""

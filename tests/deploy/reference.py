@@ -54,9 +54,9 @@ def log_lines() -> list[Line]:
 
 
 def _lines(call: ast.Call, function: ast.Attribute, where: str) -> Iterator[Line]:
-    logger = function.value
+    logger = function.value.func if isinstance(function.value, ast.Call) else function.value
     name = logger.id if isinstance(logger, ast.Name) else logger.attr if isinstance(logger, ast.Attribute) else ""
-    if name in ("log", "_log") and function.attr in LEVELS and call.args and (event := _text(call.args[0])):
+    if name in ("log", "_log", "logger") and function.attr in LEVELS and call.args and (event := _text(call.args[0])):
         fields = sorted(keyword.arg for keyword in call.keywords if keyword.arg not in (None, "exc_info"))
         yield Line(event, "error" if function.attr == "exception" else function.attr, tuple(map(str, fields)), where)
 

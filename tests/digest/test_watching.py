@@ -1,10 +1,15 @@
 """Digests as they are announced: what was tampered with since the last one is told, and once."""
 
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
+from aiobotocore.session import AioSession
 
 from stream.aws import Aws
 from stream.checks.trails import check_digest
@@ -16,9 +21,12 @@ from stream.digest.watching import DigestWatch, _Looked
 from stream.errors import LogFileError
 from stream.metrics import Metrics
 from stream.notice import KINDS
+from stream.replay.sending import Announced, body
 from stream.settings import Settings
+from stream.sources.hearing import delivered
 from tests.digest.test_verify import World, world
 from tests.digest.trail import HOUR, Trail, clock, cloudtrail
+from tests.ledger.replicas import create_table, replica
 from tests.receiver import Receiver
 from tests.sources.test_watch import Notes
 from tests.test_end_to_end import settings, until
@@ -31,17 +39,101 @@ class Watching:
 
     def __init__(self, world: World, notes: Notes | None = None) -> None:
         self.metrics = Metrics()
-        self.watch = DigestWatch(Aws(self.metrics), self.metrics, account_name=lambda _: "prod", notes=notes)
+        self.at = 0.0
+        self.behind = False
+        self.watch = DigestWatch(
+            Aws(self.metrics),
+            self.metrics,
+            account_name=lambda _: "prod",
+            notes=notes,
+            behind=lambda: self.behind,
+            unix_time=lambda: self.at,
+        )
         self.bucket = world.trail.bucket
 
+    async def hear(self, since: float, until: float, keys: Iterable[str]) -> None:
+        """Be told of log files in the minute after their delivery, and of no other."""
+        due = {int(delivered(key) or 0): key for key in keys}
+        for minute in range(int(since) // 60, int(until) // 60):
+            self.at = minute * 60.0 + 59.0
+            if minute in due:
+                self.watch.announcements.hear(self.bucket, due[minute])
+            await self.watch.announcements.write()
+
     async def look(self, key: str) -> list[str]:
-        notices = await self.watch.look(self.bucket, key, 0.0)
+        notices = (await self.watch.look(self.bucket, key, 0.0)).notices
         for notice in notices:
             assert notice.kind in KINDS
             assert KINDS[notice.kind].level == notice.severity
             assert "prod" in notice.summary
             assert "{" not in notice.summary
         return [notice.event_name for notice in notices]
+
+
+@dataclass
+class Unannounced:
+    """A trail of its own, the log files of whose first hour nobody announces."""
+
+    trail: Trail
+    watching: Watching
+
+    async def look(self, digest: int) -> tuple[list[str], list[str]]:
+        looked = await self.watching.watch.look(self.trail.bucket, self.trail.digests[digest], 0.0)
+        return [notice.event_name for notice in looked.notices], looked.unread
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "sharing"])
+async def unannounced(
+    world: World, watching: Watching, request: pytest.FixtureRequest
+) -> AsyncIterator[Callable[[int], Awaitable[Unannounced]]]:
+    async with AsyncExitStack() as stack:
+        notes = Notes() if request.param else None
+
+        async def make(logs: int) -> Unannounced:
+            trail = Trail(world.trail.s3, world.trail.bucket, world.trail.end, account="222233334444")
+            await trail.deliver(4, logs=logs)
+            looks = hears = watching
+            if notes:
+                looks, hears = Watching(world, notes), Watching(world, notes)
+                await stack.enter_async_context(looks.watch)
+            await hears.hear(trail.end - 5 * HOUR, trail.end, [key for hour in trail.logs[1:] for key in hour])
+            looks.at = trail.end
+            return Unannounced(trail, looks)
+
+        yield make
+
+
+async def test_log_files_that_nobody_announced_are_told_and_read(
+    unannounced: Callable[[int], Awaitable[Unannounced]],
+) -> None:
+    case = await unannounced(6)
+    assert await case.look(0) == ([], [])
+    assert await case.look(1) == (["LogFilesUnannounced"], case.trail.logs[0])
+    assert await case.look(1) == (["LogFilesUnannounced"], case.trail.logs[0]), "its message has come again"
+    assert [await case.look(digest) for digest in (2, 3)] == [([], [])] * 2
+    counted = case.watching.metrics.registry.get_sample_value(
+        "trailstream_errors_total", {"stage": "digest", "reason": "unannounced"}
+    )
+    assert counted == 12
+
+
+async def test_what_a_replica_may_have_taken_with_it_is_read_and_not_told(
+    unannounced: Callable[[int], Awaitable[Unannounced]],
+) -> None:
+    case = await unannounced(2)
+    assert await case.look(0) == ([], [])
+    assert await case.look(1) == ([], case.trail.logs[0])
+
+
+async def test_while_messages_wait_nobody_says_that_something_was_not_announced(
+    unannounced: Callable[[int], Awaitable[Unannounced]],
+) -> None:
+    case = await unannounced(6)
+    assert await case.look(0) == ([], [])
+    case.watching.behind = True
+    assert await case.look(1) == ([], [])
+    case.watching.behind = False
+    assert await case.look(1) == (["LogFilesUnannounced"], case.trail.logs[0])
 
 
 @pytest.fixture
@@ -106,7 +198,7 @@ async def test_whoever_stopped_the_trail_is_named(world: World, watching: Watchi
     )
     await trail.sign(trail.end - 4 * HOUR, [], chained=False)
 
-    (notice,) = await watching.watch.look(watching.bucket, trail.digests[1], 0.0)
+    (notice,) = (await watching.watch.look(watching.bucket, trail.digests[1], 0.0)).notices
     assert notice.event_name == "DigestChainRestarted"
     who = "arn:aws:iam::111122223333:user/mallory"
     assert f"log files say: StopLogging at {clock(began + 240)} by {who} (event id-of-StopLogging)." in notice.summary
@@ -118,10 +210,10 @@ async def test_a_hole_that_nothing_explains_is_said_to_be_one(world: World, watc
     await watching.look(trail.digests[0])
     await trail.sign(trail.end - 4 * HOUR, [], chained=False)
 
-    (notice,) = await watching.watch.look(watching.bucket, trail.digests[1], 0.0)
+    (notice,) = (await watching.watch.look(watching.bucket, trail.digests[1], 0.0)).notices
     assert "no log file tells of a call that would explain it" in notice.summary
     await trail.delete(trail.digests[2])
-    notices = await watching.watch.look(watching.bucket, trail.digests[3], 0.0)
+    notices = (await watching.watch.look(watching.bucket, trail.digests[3], 0.0)).notices
     (missing,) = [notice for notice in notices if notice.event_name == "DigestMissing"]
     assert missing.summary.endswith("it is not there. Somebody has deleted it."), "no call explains that"
 
@@ -133,7 +225,7 @@ async def test_a_log_file_that_no_digest_lists_is_told_until_it_is_nothing_new(
     assert [await watching.look(key) for key in trail.digests[:2]] == [[], []]
     forged = await trail.log(trail.end - 5 * HOUR + 900)
 
-    (notice,) = await watching.watch.look(watching.bucket, trail.digests[2], 0.0)
+    (notice,) = (await watching.watch.look(watching.bucket, trail.digests[2], 0.0)).notices
     assert (notice.event_name, (notice.facts or {}).get("key")) == ("LogFileForged", forged)
     assert await watching.look(trail.digests[2]) == ["LogFileForged"], "its message has come again"
 
@@ -260,6 +352,40 @@ async def test_run_tells_of_a_log_file_that_was_altered(
             alert = json.loads(requests[0].body)["data"]
             assert (alert["event"]["name"], alert["severity"]) == ("LogFileAltered", "critical")
             assert alert["log_file"]["key"] == trail.logs[-1][0]
+
+
+async def test_run_reads_log_files_that_were_never_announced(
+    emulator: Emulator, receiver: Receiver, tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For some hours the bucket has had no notifications, and then announces a digest."""
+    trail = Trail(world.trail.s3, world.trail.bucket, world.trail.end, account="222233334444")
+    trail.records = [trail.call("StopLogging", time.time() - 60)]
+    for name, value in world.environ.items():
+        monkeypatch.setenv(name, value)
+    await trail.deliver(3, logs=5)
+    async with (
+        wire(emulator.endpoint, "unannounced", routes=("s3",)) as wiring,
+        AioSession().create_client("dynamodb", endpoint_url=emulator.endpoint) as dynamodb,
+    ):
+        table = await create_table(dynamodb)
+        async with replica(Aws(Metrics()), table) as ledger:
+            for minute in range(int(trail.end) // 60 - 240, int(time.time()) // 60 + 1):
+                assert await ledger.revise(f"announced-{minute % 360}", _being(json.dumps([minute, ""])))
+        wanted = settings(wiring, WEBHOOK_URL=receiver.url, DIGEST="true", LEDGER=f"dynamodb://{table}", BUCKETS="*")
+        async with Workload(wanted, emulator.environ | world.environ, tmp_path) as workload:
+            for number, key in enumerate(trail.digests[:2]):
+                await wiring.send(body(Announced(trail.bucket, "us-east-1", key, 1000, "e"), time.time()))
+                await until(partial(_looked, workload, number + 1))
+            alerts = [json.loads(request.body)["data"] for request in await receiver.wait_for(2)]
+
+    told = {alert["event"]["name"]: alert for alert in alerts}
+    assert set(told) == {"LogFilesUnannounced", "StopLogging"}
+    assert told["LogFilesUnannounced"]["severity"] == "high"
+    assert told["StopLogging"]["log_file"]["key"] == trail.logs[0][0]
+
+
+def _being(text: str) -> Callable[[str | None], str]:
+    return lambda _: text
 
 
 async def _looked(workload: Workload, count: int) -> bool:

@@ -43,6 +43,7 @@ class Trail:
         s3: aiobotocore's client.
         bucket: where to.
         end: Unix time of the last digest's end.
+        records: that each hour's first log file holds.
         digests: keys of digests, oldest first; `logs`: of the log files of each hour.
     """
 
@@ -54,6 +55,7 @@ class Trail:
     region: str = REGION
     name: str = "main"
     backfill: bool = False
+    records: list[dict[str, Any]] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
     logs: list[list[str]] = field(default_factory=list)
     _previous: dict[str, Any] = field(default_factory=dict)
@@ -77,7 +79,7 @@ class Trail:
                 f"{self.folder('CloudTrail', at)}{self.account}_CloudTrail_{self.region}_"
                 f"{clock(at, '%Y%m%dT%H%MZ')}_{number:016}.json.gz"
             )
-            text = json.dumps({"Records": [{"eventID": key}]}).encode()
+            text = json.dumps({"Records": [{"eventID": key}, *([] if number else self.records)]}).encode()
             await self.s3.put_object(Bucket=self.bucket, Key=key, Body=gzip.compress(text))
             listed.append(
                 {
