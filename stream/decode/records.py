@@ -32,6 +32,9 @@ _EXCERPT_BYTES: Final = 1000
 _GROUP: Final = 4
 """Elements that are searched at once: a search costs more to begin than to do on a record's text."""
 
+_TRIED: Final = 16
+"""Of so many it is seen whether most could match."""
+
 _SLOW_STEPS: Final = 100  # elements read one by one, about a millisecond, after which the caller may do something else
 
 
@@ -277,9 +280,10 @@ class LogDecoder:
         search, found = self._prefilter.search, 0
         for start in range(0, len(elements), _GROUP):
             group = elements[start : start + _GROUP]
-            if found > max(start // 2, _GROUP):  # nearly all do: to parse the others costs less than to find them
-                yield from map(bytes, group)
-            elif search(b"".join(group)):
+            if start >= _TRIED and found > start // 2:  # most can: to parse the others costs less than to find them
+                yield from map(bytes, elements[start:])
+                return
+            if search(b"".join(group)):
                 for text in map(bytes, group):
                     if search(text):
                         found += 1
@@ -298,6 +302,8 @@ class LogDecoder:
         try:
             data = parse(text)
         except ValueError:
+            if not self._prefilter.search(text):
+                return
             self.unreadable += 1
             if len(self.unreadable_first) < _MOST_UNREADABLE:
                 digest = hashlib.sha256(text).digest()
