@@ -33,6 +33,9 @@ _IsalError: Final[type[Exception]] = igzip_lib.IsalError  # type: ignore[assignm
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _METHOD_AT, _FLAGS_AT, _DEFLATE = 2, 3, 8
 _HEADER_CHECKSUM, _EXTRA_FIELD, _FILE_NAME, _COMMENT = 2, 4, 8, 16
+_HEADER_BYTES: Final = 64 * 1024
+"""What a header may have; few have more than a dozen. A file name and a comment can be of any length."""
+
 _JSON_SPACE: Final = b" \t\r\n"
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -174,34 +177,35 @@ class Inflater:
             return b""
         if self._padded or not (piece.startswith(_GZIP_MAGIC) or piece == _GZIP_MAGIC[:1]):
             raise LogFileError("bad_gzip", f"bytes that are not gzip follow after {self.json_bytes} bytes of JSON")
-        if len(piece) == 1 or _must_wait(piece):
+        if not _header_is_whole(piece):
+            if len(piece) > _HEADER_BYTES:
+                raise LogFileError("bad_gzip", f"a gzip header of more than {_HEADER_BYTES} bytes")
             self._between_members = piece
             return b""
         self._members += 1
         return piece
 
 
-def _must_wait(member: bytes) -> bool:
-    """Whether it is too early to inflate a member: isal takes a header's checksum for wrong if it comes in pieces.
+def _header_is_whole(member: bytes) -> bool:
+    """Whether isal may have a member's beginning (RFC 1952, 2.3), or has to wait for more of it.
 
-    Who asks for such a checksum is rare: it is a flag of RFC 1952, 2.3.1.
+    In pieces, it takes a header's checksum for wrong, and a comment that comes after half a file name for the data:
+    there, another text could be hidden from it than every other reader finds.
     """
-    if len(member) >= _SLICE_BYTES:  # no header is as long
-        return False
     if len(member) <= _FLAGS_AT:
-        return True
-    flags, at = member[_FLAGS_AT], 10
-    if member[_METHOD_AT] != _DEFLATE or not flags & _HEADER_CHECKSUM:
         return False
+    flags, at = member[_FLAGS_AT], 10
+    if member[_METHOD_AT] != _DEFLATE:
+        return True
     if flags & _EXTRA_FIELD:
         at += 2 + int.from_bytes(member[at : at + 2], "little")
     for flag in (_FILE_NAME, _COMMENT):
         if flags & flag:
             end = member.find(b"\0", at)
             if end < 0:
-                return True
+                return False
             at = end + 1
-    return len(member) < at + 2
+    return len(member) >= at + (2 if flags & _HEADER_CHECKSUM else 0)
 
 
 def _until_fault(member: bytes) -> Iterator[bytes]:
