@@ -76,17 +76,18 @@ def test_it_is_installed_as_a_command_too() -> None:
     assert done.stdout.decode() == f"trailstream {__version__}\n"
 
 
-def loaded_by(*arguments: str) -> set[str]:
-    """The packages that a command imports."""
+def loaded_by(*arguments: str, code: int = 0) -> set[str]:
+    """The modules that a command imports, which ends with this code."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "stream", *arguments],
         capture_output=True,
         env=child_environ(),
-        check=True,
+        check=False,
         timeout=120,
     )
+    assert done.returncode == code, done.stderr[-2000:]
     lines = done.stderr.decode().splitlines()
-    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines if line.startswith("import time:")}
+    return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
 
 
 def test_a_scan_that_draws_nothing_imports_no_client_no_log_and_no_loop(tmp_path: Path) -> None:
@@ -95,6 +96,13 @@ def test_a_scan_that_draws_nothing_imports_no_client_no_log_and_no_loop(tmp_path
 
     assert "msgspec" in imported
     assert not imported & {"aiobotocore", "aiohttp", "asyncio", "botocore", "jinja2", "prometheus_client", "structlog"}
+
+
+def test_run_does_without_what_colours_tracebacks() -> None:
+    modules = loaded_by("run", code=2)
+
+    assert {"structlog.dev", "aiohttp.web", "msgspec"} <= modules
+    assert "rich.traceback" not in modules
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])

@@ -1,6 +1,8 @@
 """`run`, and what one does before: `check`, `env`, `demo`."""
 
 import gc
+import sys
+from types import ModuleType
 from typing import Any
 
 import click
@@ -30,9 +32,20 @@ def run() -> int:
         2  the configuration can't be used
     """
     gc.disable()  # `spare_the_collector` enables it: looking for garbage in what is being loaded takes a tenth of that
+    _load_structlog()
     from stream.app import run as run_
 
     return run_()
+
+
+def _load_structlog() -> None:
+    """Load it without rich, by which it colours tracebacks for people: that would be 5 MB for as long as we run."""
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None: as if it were not there
+    if "rich" not in modules:
+        modules["rich"] = None
+        import structlog  # noqa: F401
+
+        del modules["rich"]
 
 
 @click.command(cls=Command)
