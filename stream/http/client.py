@@ -2,6 +2,7 @@
 
 import ssl
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import cache
 from typing import Self
 from urllib.request import getproxies, proxy_bypass
 
@@ -22,7 +23,7 @@ class Client(AbstractAsyncContextManager["Client"]):
     def __init__(self, *, user_agent: str, stall_s: float, authorities: str | None) -> None:
         self._user_agent = user_agent
         self._stall_s = stall_s
-        self._tls = ssl.create_default_context(cafile=authorities)
+        self._tls = _tls(authorities)
         self._opened = AsyncExitStack()
         self._pool = Pool(user_agent=user_agent, stall_s=stall_s, tls=self._tls)
         self._proxies: dict[str, Proxied] = {}
@@ -54,6 +55,11 @@ class Client(AbstractAsyncContextManager["Client"]):
             self._opened.push_async_exit(made)
             self._proxies[proxy] = made
         return self._proxies[proxy]
+
+
+@cache  # to read all authorities takes 25 ms, and a process has several clients
+def _tls(authorities: str | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authorities)
 
 
 def proxy_for(origin: Origin) -> str | None:
