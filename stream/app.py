@@ -34,7 +34,7 @@ from stream.location import Locations
 from stream.metrics import Metrics
 from stream.notice import PACK
 from stream.pipeline import Pipeline
-from stream.process import reloading_on_sighup, share_one_heap, spare_the_collector, stopping_on_signals
+from stream.process import reloading_on_sighup, share_one_heap, spare_the_collector, stopping_on_signals, tidy
 from stream.reload import Reloader
 from stream.server import serving, watch_event_loop
 from stream.settings import Settings
@@ -180,6 +180,7 @@ async def _run(configuration: Configuration) -> None:
                 accounts,
                 beside=[
                     watch_event_loop(metrics),
+                    tidy(lambda: queue.in_flight > 0),
                     accounts.keep_fresh(aws, metrics),
                     reloader.run(),
                     learning.learn_role(aws),
