@@ -7,6 +7,9 @@ from typing import Final, cast
 import httptools
 
 _BUFFERED_BYTES: Final = 64 * 1024  # of a body that nobody has read yet; then no more is taken from the socket
+_RECEIVED: Final = memoryview(bytearray(256 * 1024))
+"""What is received goes through here: of one connection at a time, whose parser copies what it wants to keep."""
+
 _MAX_HEAD_BYTES: Final = 64 * 1024  # llhttp knows no limit
 _CHECKS: Final = 4  # a stall is noticed by a quarter of its time later
 
@@ -15,7 +18,7 @@ class Disconnected(ConnectionError):
     """The server has closed the connection, or does not speak HTTP, before its answer was whole."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A connection, and the answer that comes over it; see `Response`.
 
     Attributes:
@@ -120,12 +123,18 @@ class Connection(asyncio.Protocol):
     # What asyncio tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See `asyncio.Protocol`."""
+        """See `asyncio.BufferedProtocol`."""
         self._transport = cast("asyncio.Transport", transport)
         self._check = self._loop.call_later(self._stall_s / _CHECKS, self._look_at_the_time)
 
-    def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """See `asyncio.BufferedProtocol`."""
+        del sizehint
+        return _RECEIVED
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See `asyncio.BufferedProtocol`."""
+        data = _RECEIVED[:nbytes]
         if self._whole:  # nobody has asked
             self._fail(Disconnected("more than was asked for"))
             return
@@ -150,7 +159,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See `asyncio.Protocol`."""
+        """See `asyncio.BufferedProtocol`."""
         if self._headed and exc is None and not (self.header("content-length") or self.header("transfer-encoding")):
             self._whole = True  # RFC 9112, 6.3: the end of the connection is the end of the body
         if self._error is None:
