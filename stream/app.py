@@ -75,17 +75,6 @@ async def _run(configuration: Configuration) -> None:
     accounts = AccountBook(settings.accounts)
     learning = Learning(settings)
     location = Locations.finder(settings.geoip, metrics)
-    in_force = InForce(
-        configuration,
-        metrics,
-        lambda rules: Detector(
-            rules,
-            learning.known,
-            account_name=accounts.name,
-            location=location,
-            portal=Portal.of(settings),
-        ),
-    )
     with _aws_configured():
         aws = Aws(metrics)
         queue = Queue(aws, settings, metrics)
@@ -94,6 +83,19 @@ async def _run(configuration: Configuration) -> None:
         if tracing is not None:
             parts.push_async_callback(tracing.close)
         threads = parts.enter_context(ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode"))
+        # Compiling rules leaves the GIL: meanwhile, the rest is opened.
+        compiled = threads.submit(
+            InForce,
+            configuration,
+            metrics,
+            lambda rules: Detector(
+                rules,
+                learning.known,
+                account_name=accounts.name,
+                location=location,
+                portal=Portal.of(settings),
+            ),
+        )
         host, port = await parts.enter_async_context(
             serving(metrics, lambda: queue.last_success, host=settings.http_host, port=settings.http_port)
         )
@@ -134,6 +136,8 @@ async def _run(configuration: Configuration) -> None:
         status_port = await _show(parts, status, settings)
         with _aws_configured():
             objects = await parts.enter_async_context(Objects(aws))
+        in_force = await asyncio.wrap_future(compiled)  # before the queue is open, which says that we are ready
+        with _aws_configured():
             await parts.enter_async_context(queue)
             digests = digest_watch(settings, aws, metrics, ledger, accounts, hearing)
             if digests is not None:
