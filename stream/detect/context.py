@@ -35,7 +35,7 @@ _TRACED: Final = 8
 
 _GROUP: Final = 8  # records whose texts are searched at once
 
-_ESCAPED: Final = frozenset('"\\/')
+_ESCAPED: Final = frozenset('"\\')
 _IDENTITIES: Final = 500  # at about a KB
 
 _MANY_KINDS: Final = 3
@@ -219,7 +219,7 @@ class _Reading:
 def _traces(principals: Iterable[str]) -> tuple[bytes, ...]:
     """Bytes of which each principal's records have one at least; none, if every record has to be looked at.
 
-    Whatever is spelt in another way than here has a backslash.
+    Whatever is spelt in another way than here has a backslash, and so has what JSON can't spell without one.
     """
     values = [key.partition(" ")[2] if not key.startswith("invokedBy ") else key.split(" ")[1] for key in principals]
     if len(values) > _TRACED or not all(value.isascii() and value.isprintable() for value in values):

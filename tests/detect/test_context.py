@@ -208,18 +208,40 @@ def test_many_kinds_make_nothing_else_graver() -> None:
     assert dataclasses.replace(context.with_context(before), context=None) == before
 
 
+GITHUB = {
+    "type": "WebIdentityUser",
+    "principalId": "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com:sts.amazonaws.com:a/b",
+}
+WHO = [
+    CI,
+    SOMEBODY,
+    GITHUB,
+    {"type": "AssumedRole", "arn": "arn:aws:sts::111122223333:assumed-role/deploy/ci"},
+    {"type": "SAMLUser", "principalId": "c2Ft+bA/bmFtZQ==:ops"},
+    {"type": "IAMUser", "userName": 'quo"ted'},
+    {"type": "IAMUser", "userName": "back\\slash"},
+    {"type": "IAMUser", "userName": "Jürgen"},
+    {"type": "IAMUser", "principalId": 123},
+    {"type": "AWSService", "invokedBy": " backup.amazonaws.com", "accountId": "111122223333"},
+]
+
+
 @given(
-    st.lists(st.tuples(RECORDS, st.sampled_from([CI, CI, SOMEBODY, ROOT, None, [CI], "AROAEXAMPLE:ci"])), max_size=6),
+    st.sampled_from(WHO),
+    st.lists(st.tuples(RECORDS, st.sampled_from([*WHO, ROOT, None, [CI], "AROAEXAMPLE:ci"])), max_size=12),
     st.data(),
 )
-def test_counts_are_those_of_a_plain_reading(made: list[tuple[dict[str, Any], Any]], data: st.DataObject) -> None:
+def test_counts_are_those_of_a_plain_reading(
+    who: dict[str, Any], made: list[tuple[dict[str, Any], Any]], data: st.DataObject
+) -> None:
+    stop = STOP | {"userIdentity": who}
     records = [each | {"userIdentity": identity} for each, identity in made]
-    mine = [each for each in [*records, STOP] if principal(each) == principal(STOP)]
-    texts = [json.dumps(each) for each in [*records, STOP]]
+    mine = [each for each in [*records, stop] if principal(each) == principal(stop)]
+    texts = [json.dumps(each) for each in [*records, stop]]
     spelt = [_spelt(text, data.draw(st.sampled_from("|AE"))) for text in texts]
     body = data.draw(compressed(f'{{"Records": [{",".join(spelt)}]}}'.encode()))
 
-    context = told(body) or {}
+    context = told(body, stop) or {}
 
     assert context["scope"] == "this log file"
     assert context["records"] == len(mine) >= 1
