@@ -23,8 +23,11 @@ _MIDDLE: Final = 5
 # some milliseconds at most; all that is not new takes a tenth of a second in a storm of alerts.
 _NEVER: Final = 1 << 30
 
+_LOOKED_EVERY_S: Final = 5.0
 _QUIET_S: Final = 30.0
 _LONGEST_S: Final = 600.0
+_MOST_PASSES: Final = 80
+"""Passes over what is new after which there may be a million objects more, of which most are garbage, or in hand."""
 _M_ARENA_MAX: Final = -8  # of glibc's malloc.h
 
 
@@ -42,15 +45,16 @@ def spare_the_collector() -> None:
 
 
 async def tidy(busy: Callable[[], bool]) -> None:
-    """Look for cycles among all there is when nothing is to be done, and every ten minutes at least; for ever.
+    """Look for cycles among all there is when nothing is to be done, and before there can be too many; for ever.
 
     With thousands of alerts in hand it takes a tenth of a second, in which nothing else happens.
     """
     waited_s = 0.0
     while True:
-        await asyncio.sleep(_QUIET_S)
-        waited_s += _QUIET_S
-        if not busy() or waited_s >= _LONGEST_S:
+        await asyncio.sleep(_LOOKED_EVERY_S)
+        waited_s += _LOOKED_EVERY_S
+        passes = gc.get_count()[2]
+        if waited_s >= (_LONGEST_S if busy() else _QUIET_S) or passes >= _MOST_PASSES:
             gc.collect()
             waited_s = 0.0
 

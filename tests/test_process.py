@@ -34,7 +34,7 @@ def old_knot() -> "weakref.ref[Knot]":
 
 
 @pytest.mark.usefixtures("collector")
-@pytest.mark.parametrize(("busy", "naps"), [(False, 1), (True, 20)])
+@pytest.mark.parametrize(("busy", "naps"), [(False, 6), (True, 120)])
 async def test_what_is_old_is_looked_through_when_there_is_nothing_to_do_and_now_and_then(
     monkeypatch: pytest.MonkeyPatch, busy: bool, naps: int
 ) -> None:
@@ -52,6 +52,26 @@ async def test_what_is_old_is_looked_through_when_there_is_nothing_to_do_and_now
         await tidy(lambda: busy)
 
     assert len(slept) == naps
+
+
+@pytest.mark.usefixtures("collector")
+async def test_much_garbage_is_not_left_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    spare_the_collector()
+    knot = old_knot()
+    naps = 0
+
+    async def nap(_: float) -> None:
+        nonlocal naps
+        naps += 1
+        if knot() is None:
+            raise asyncio.CancelledError
+        assert [[number] for number in range(500_000)]
+
+    monkeypatch.setattr("stream.process.asyncio.sleep", nap)
+    with suppress(asyncio.CancelledError):
+        await tidy(lambda: True)
+
+    assert naps < 10
 
 
 @pytest.mark.usefixtures("collector")
