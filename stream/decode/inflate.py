@@ -33,8 +33,8 @@ _IsalError: Final[type[Exception]] = igzip_lib.IsalError  # type: ignore[assignm
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _METHOD_AT, _FLAGS_AT, _DEFLATE = 2, 3, 8
 _HEADER_CHECKSUM, _EXTRA_FIELD, _FILE_NAME, _COMMENT = 2, 4, 8, 16
-_HEADER_BYTES: Final = 64 * 1024
-"""What a header may have; few have more than a dozen. A file name and a comment can be of any length."""
+_HEADER_BYTES: Final = 128 * 1024
+"""What a header may have; few have more than a dozen. An extra field has 64 KB at most, a file name any length."""
 
 _JSON_SPACE: Final = b" \t\r\n"
 _BOM: Final = b"\xef\xbb\xbf"

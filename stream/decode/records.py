@@ -303,14 +303,14 @@ class LogDecoder:
             data = parse(text)
         except ValueError:
             if not self._prefilter.search(text):
-                return
+                return  # it was never looked at: see `_suspects`
             self.unreadable += 1
             if len(self.unreadable_first) < _MOST_UNREADABLE:
                 digest = hashlib.sha256(text).digest()
                 self.unreadable_first.append(Unreadable(text[:_EXCERPT_BYTES], digest))
             return
         if not isinstance(data, dict):
-            self.not_objects += 1
+            self.not_objects += self._prefilter.search(text)
             return
         self._held.append(Record(data))
         self._held_bytes += len(text)

@@ -41,9 +41,16 @@ def test_a_comment_is_no_data_however_the_name_before_it_is_cut() -> None:
 
 
 @pytest.mark.parametrize("chunk_bytes", [4096, 70_000, 1 << 20])
+def test_the_largest_extra_field_may_be_cut_anywhere(chunk_bytes: int) -> None:
+    body = with_header(12, b"x" * 65_535, b"trail.json", b"", b'{"Records":[{"eventName":"StopLogging"}]}')
+
+    assert read(body, list(range(0, len(body), chunk_bytes))) == [{"eventName": "StopLogging"}]
+
+
+@pytest.mark.parametrize("chunk_bytes", [4096, 70_000, 1 << 20])
 def test_a_header_without_an_end_is_refused(chunk_bytes: int) -> None:
     body = with_header(8, b"", b"n" * 200_000, b"", b'{"Records":[]}')
 
-    with pytest.raises(LogFileError, match="a gzip header of more than 65536 bytes") as fault:
+    with pytest.raises(LogFileError, match="a gzip header of more than 131072 bytes") as fault:
         read(body, list(range(0, len(body), chunk_bytes)))
     assert fault.value.reason == "bad_gzip"
