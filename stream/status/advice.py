@@ -25,6 +25,8 @@ _BY_REASON: Final[Mapping[tuple[str, str], str]] = {
     ("deliver", "template"): "The template could not be used and ours was: `trailstream channels show NAME --example`.",
     ("deliver", "minimal_payload"): "A channel refused an alert and took a shorter one: nothing is lost.",
     ("deliver", "rejected"): "A channel refuses an alert for good: its message goes to the dead-letter queue.",
+    ("digest", "unannounced"): "They were read late: look who changed the bucket's notifications or reads this queue.",
+    ("digest", "unchecked"): "Read that time again by `trailstream replay`: the queue was late for hours.",
     ("receive", "throttled"): "SQS throttles: it is tried again, more slowly.",
     ("rules", "refused"): "`trailstream rules lint` says what is wrong with the rule.",
     ("rules", "reload"): "The changed rules can't be used and the old ones are in force: `trailstream rules lint`.",
