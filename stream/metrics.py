@@ -77,7 +77,7 @@ ERRORS: Final = {
     "geoip": ("unreadable", "damaged"),
     "canary": ("connection", "refused"),
     "heartbeat": ("timeout", "connection", "tls", "refused"),
-    "digest": ("unannounced",),
+    "digest": ("unannounced", "unchecked"),
 }
 """For each stage, the reasons that `errors_total` counts."""
 

@@ -66,7 +66,11 @@ class MessageFailed(TrailstreamError):
 
 @dataclass(slots=True)
 class _Work:
-    """What is known of one message while it is worked on; all that it brings is held against one set of rules."""
+    """What is known of one message while it is worked on; all that it brings is held against one set of rules.
+
+    Attributes:
+        done: what is to be done when all of it has been read and told.
+    """
 
     message: Message
     notification: Notification
@@ -74,6 +78,7 @@ class _Work:
     deliveries: asyncio.TaskGroup
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_ALERTS_AT_ONCE))
     faults: list[str] = field(default_factory=list)
+    done: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     trace: "MessageTrace | None" = None
 
 
@@ -168,6 +173,8 @@ class Pipeline:
             message.waiting()  # others may be read while people are told
         if work.faults:
             raise MessageFailed(", ".join(dict.fromkeys(work.faults)))
+        for done in work.done:
+            await done()
 
     def _open(self, message: Message) -> Notification:
         try:
@@ -182,7 +189,7 @@ class Pipeline:
         """All that the message brings, to be looked at one by one; what can't be read is a fault of the message."""
         for ref in work.notification.objects:
             if self._digests is not None:
-                self._digests.announcements.hear(ref.bucket, ref.key)
+                self._digests.hear(ref.bucket, ref.key)
             yield self._read(ref, work)
         if self._digests is not None:
             for bucket, key, reason in work.notification.skipped:
@@ -218,6 +225,7 @@ class Pipeline:
             await self._tell(notice.alert(), work)
         for each in looked.unread:
             await self._read(ObjectRef(bucket, each, None, None, None, log_file_account(each) or ""), work)
+        work.done.append(partial(digests.read, looked))
 
     async def _inline(self, record: dict[str, Any], work: _Work) -> None:
         if self._settings.inline_events:

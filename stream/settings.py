@@ -270,8 +270,9 @@ class Settings(Section):
         default=False,
         description="Look at the digest files of trails with log file validation as they are announced: their "
         "signatures, that none is missing, and that each log file that they list is as it was delivered, for which it "
-        "is read again; log files that none lists, where they list all others; and that they were announced, or they "
-        "are read then. Needs cloudtrail:ListPublicKeys. `trailstream verify` does so for what is there already.",
+        "is read again; log files that none lists, where they list all others; and, if TRAILSTREAM_LEDGER is a table, "
+        "or TRAILSTREAM_SILENCE=true says that there is one replica, log files that were never announced, which are "
+        "read then. Needs cloudtrail:ListPublicKeys. `trailstream verify` does so for what is there already.",
     )
     source_metrics: int = Field(
         default=0,

@@ -57,10 +57,20 @@ def digest_watch(
     """What looks at digests, if that is wanted."""
     if not settings.digest or PACK not in settings.packs:
         return None
+    from stream.digest.announced import Announcements
     from stream.digest.watching import DigestWatch  # cryptography takes six megabytes
 
     notes = ledger if isinstance(ledger, DynamoLedger) else None
-    return DigestWatch(aws, metrics, account_name=accounts.name, notes=notes, behind=hearing.behind)
+    # Of several replicas that share nothing, each hears of a part only. SILENCE says that there is one.
+    told = notes is not None or settings.silence is True
+    return DigestWatch(
+        aws,
+        metrics,
+        account_name=accounts.name,
+        notes=notes,
+        announcements=Announcements(notes) if told else None,
+        behind=hearing.behind,
+    )
 
 
 def canary_watch(

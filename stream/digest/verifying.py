@@ -201,12 +201,13 @@ class Verifier:
                 for finding in await self._look_at_logs(one):
                     yield finding
 
-    async def beside(self, root: str, *, after: float) -> Beside | None:
+    async def beside(self, root: str, *, after: float, listed_after: float) -> Beside | None:
         """The log files of a folder, as far as its digests are all there.
 
         Args:
             root: of the folder's digests.
             after: Unix time; log files before were looked at. 0: those of the last hour are.
+            listed_after: the same for those that are listed.
 
         Returns:
             `None` where that can't be said: digests are missing, or can't be believed.
@@ -237,10 +238,18 @@ class Verifier:
         if not first < end < math.inf:
             return None
         begin = max(first, after or end - _SETTLED_S, end - _LATELY_S)
-        found = logs(self._s3, self._bucket, root, begin, max(begin, end))
-        there = [one async for one in found if begin <= written(one) < end]
-        unlisted = [Finding("log_unlisted", self._bucket, one.key, _UNLISTED) for one in there if one.key not in listed]
-        return Beside(end, unlisted, [one for one in there if one.key in listed])
+        listed_begin = max(first, listed_after)
+        found = logs(self._s3, self._bucket, root, min(begin, listed_begin), end)
+        there = [one async for one in found if written(one) < end]
+        return Beside(
+            end,
+            [
+                Finding("log_unlisted", self._bucket, one.key, _UNLISTED)
+                for one in there
+                if one.key not in listed and begin <= written(one)
+            ],
+            [one for one in there if one.key in listed and listed_begin <= written(one)],
+        )
 
     async def _explained(self, finding: Finding, place: Place) -> Finding:
         """A hole in a chain, with what was done to the trail about then, if log files say that."""

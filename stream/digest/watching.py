@@ -8,7 +8,6 @@ next, in case that people could not be told of it: what they were told of is not
 import asyncio
 import hashlib
 import json
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -21,13 +20,13 @@ import structlog
 from stream.alert import LogFile
 from stream.aws import Aws
 from stream.checks.outcome import AWS_ERRORS, error_code
-from stream.digest.announced import Announcements
+from stream.digest.announced import KEPT_S, Announcements
 from stream.digest.chain import HOUR_S
 from stream.digest.digest import Place
 from stream.digest.finding import Finding, Kind
 from stream.digest.listing import Object
 from stream.digest.strangers import BESIDE_S, UNKNOWN, Strangers
-from stream.digest.verifying import PublicKeys, Tally, Verifier, written
+from stream.digest.verifying import Beside, PublicKeys, Tally, Verifier, written
 from stream.errors import LogFileError
 from stream.json_value import shown
 from stream.ledger.interface import Notes
@@ -128,10 +127,14 @@ class Looked:
     Attributes:
         notices: what is to be told.
         unread: log files that were never announced: their keys.
+        folder: bucket and root of those that were looked for.
+        until: Unix time up to which they were; 0: they were not.
     """
 
     notices: list[Notice]
     unread: list[str]
+    folder: tuple[str, str] = ("", "")
+    until: float = 0.0
 
 
 class DigestWatch:
@@ -142,10 +145,8 @@ class DigestWatch:
         metrics: counts what was looked at.
         account_name: the name of an account by its id, if it is known.
         notes: what replicas share; `None`: this process is alone.
+        announcements: tells which log files were announced; `None`: nobody knows that of all replicas.
         behind: whether messages have to wait, so that what was announced may not be known yet.
-
-    Attributes:
-        announcements: is to be told of every log file that is announced.
     """
 
     def __init__(
@@ -155,15 +156,15 @@ class DigestWatch:
         *,
         account_name: Callable[[str], str | None],
         notes: Notes | None,
+        announcements: Announcements | None = None,
         behind: Callable[[], bool] = lambda: False,
-        unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._aws = aws
         self._metrics = metrics
         self._account_name = account_name
         self._notes = notes
         self._behind = behind
-        self.announcements = Announcements(notes, unix_time=unix_time)
+        self._announcements = announcements
         self._public_keys = PublicKeys(aws)
         self._own: OrderedDict[str, _Looked] = OrderedDict()
         self._opened = AsyncExitStack()
@@ -175,12 +176,24 @@ class DigestWatch:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self.announcements.write()
+        if self._announcements is not None:
+            await self._announcements.write(leaves=True)
         await self._opened.aclose()
 
     async def run(self) -> None:
         """Share what is announced with the other replicas, until cancelled."""
-        await self.announcements.run()
+        if self._announcements is not None:
+            await self._announcements.run()
+
+    def hear(self, bucket: str, key: str) -> None:
+        """A log file was announced."""
+        if self._announcements is not None:
+            self._announcements.hear(bucket, key)
+
+    async def read(self, looked: Looked) -> None:
+        """Say that people were told and that the log files were read: the next look begins behind them."""
+        if self._announcements is not None and looked.until:
+            await self._announcements.advance(*looked.folder, looked.until)
 
     async def look(self, bucket: str, key: str, now: float) -> Looked:
         """What is wrong with a digest that was announced, its log files, and those since the last one.
@@ -206,7 +219,9 @@ class DigestWatch:
                 tally=Tally(),
                 advance=lambda _: None,
             )
-            unannounced: list[Object] = []
+            beside: Beside | None = None
+            forged: list[Finding] = []
+            listed_after: float | None = None
             try:
                 findings = [one async for one in verifier.look_at_chain(place, logs_after=since)]
             except AWS_ERRORS as error:
@@ -216,49 +231,64 @@ class DigestWatch:
             # What can't be believed takes nobody further: dated ahead, it would hide the real ones behind it.
             if not any(finding.key == place.key for finding in findings):
                 clean, strangers = not findings, state.strangers_for(place.end)
-                if clean and not place.backfill and not self._behind():
-                    strangers, forged, unannounced = await self._beside(bucket, place, strangers)
+                if clean and not place.backfill:
+                    listed_after = await self._listed_after(bucket, place)
+                    beside = await self._beside(bucket, place, strangers.until, listed_after)
+                    strangers, forged = self._forged(beside, strangers, bucket)
                     findings += forged
                 await self._revise(
                     name, lambda state: state.after(place.end, since=since, clean=clean, strangers=strangers)
                 )
         self._metrics.digests.labels("wrong" if findings else "valid").inc()
         notices = [self._notice(finding, place, now) for finding in findings]
-        if unannounced:
-            self._metrics.errors.labels("digest", "unannounced").inc(len(unannounced))
-            log.warning(
-                "log files were never announced, and are read now",
-                reason="unannounced",
-                bucket=bucket,
-                key=unannounced[0].key,
-                log_files=len(unannounced),
-            )
-            times = [written(one) for one in unannounced]
-            if max(times) - min(times) > _APART_S:
-                detail = f"{len(unannounced)} log files"
-                finding = Finding("log_unlisted", bucket, unannounced[0].key, detail)
-                notices.append(self._notice(finding, place, now, _UNANNOUNCED))
-        return Looked(notices, [one.key for one in unannounced])
+        if beside is None or listed_after is None:
+            return Looked(notices, [])
+        unannounced = await self._unannounced(bucket, beside, listed_after)
+        if unannounced is None:
+            return Looked(notices, [])
+        notices += self._told_of(unannounced, bucket, place, now)
+        return Looked(notices, [one.key for one in unannounced], (bucket, place.root), beside.until)
 
-    async def _beside(
-        self, bucket: str, place: Place, known: Strangers
-    ) -> tuple[Strangers, list[Finding], list[Object]]:
-        """What is known now of log files that no digest lists, those to tell of, and those that nobody announced."""
+    async def _listed_after(self, bucket: str, place: Place) -> float | None:
+        """From when on to look for log files that were not announced; `None`: that can't be said now."""
+        if self._announcements is None or self._behind():
+            return None
+        until = await self._announcements.until(bucket, place.root)
+        earliest = place.end - KEPT_S
+        if until and until < earliest:
+            self._metrics.errors.labels("digest", "unchecked").inc()
+            log.warning(
+                "it is not known any more whether log files were announced",
+                reason="unchecked",
+                bucket=bucket,
+                key=place.key,
+                hours=round((earliest - until) / HOUR_S, 1),
+            )
+        return None if until is None else max(until, earliest) if until else place.end - 2 * HOUR_S
+
+    async def _beside(self, bucket: str, place: Place, after: float, listed_after: float | None) -> Beside | None:
+        """The log files beside the digests; `None`: not all of these are there."""
+        since = place.end - BESIDE_S
         verifier = Verifier(
             self._s3,
             bucket,
             self._public_keys,
-            since=place.end - BESIDE_S,
+            since=since if listed_after is None else min(since, listed_after - HOUR_S),
             until=place.end,
             tally=Tally(),
             advance=lambda _: None,
         )
         try:
-            beside = await verifier.beside(place.root, after=known.until)
+            return await verifier.beside(
+                place.root, after=after, listed_after=place.end if listed_after is None else listed_after
+            )
         except AWS_ERRORS as error:
             raise LogFileError("unavailable", f"the log files can't be listed ({error_code(error)})") from error
+
+    def _forged(self, beside: Beside | None, known: Strangers, bucket: str) -> tuple[Strangers, list[Finding]]:
+        """What is known now of log files that no digest lists, and those to tell of."""
         if beside is None or beside.until <= known.until:
-            return known, [], []
+            return known, []
         found, usual = beside.unlisted, known.usual(beside.until)
         if found and usual:
             log.info(
@@ -267,10 +297,32 @@ class DigestWatch:
                 key=found[0].key,
                 log_files=len(found),
             )
-        unannounced = [
-            one for one in beside.listed if await self.announcements.includes(bucket, one.key, written(one)) is False
-        ]
-        return known.after(beside.until, found=bool(found)), [] if usual else found[:_MOST_FORGED], unannounced
+        return known.after(beside.until, found=bool(found)), [] if usual else found[:_MOST_FORGED]
+
+    async def _unannounced(self, bucket: str, beside: Beside, since: float) -> list[Object] | None:
+        """The log files that are listed and were not announced; `None`: that can't be said now."""
+        known = await self._announcements.known(since) if self._announcements is not None else None
+        if known is None:
+            return None
+        return [one for one in beside.listed if known.includes(bucket, one.key, written(one)) is False]
+
+    def _told_of(self, unannounced: list[Object], bucket: str, place: Place, now: float) -> list[Notice]:
+        """What to tell of them; one that may have been lost with a replica is only read."""
+        if not unannounced:
+            return []
+        self._metrics.errors.labels("digest", "unannounced").inc(len(unannounced))
+        log.warning(
+            "log files were never announced, and are read now",
+            reason="unannounced",
+            bucket=bucket,
+            key=unannounced[0].key,
+            log_files=len(unannounced),
+        )
+        times = [written(one) for one in unannounced]
+        if max(times) - min(times) <= _APART_S:
+            return []
+        finding = Finding("log_unlisted", bucket, unannounced[0].key, f"{len(unannounced)} log files")
+        return [self._notice(finding, place, now, _UNANNOUNCED)]
 
     def _notice(self, finding: Finding, place: Place, now: float, words: _Words | None = None) -> Notice:
         words = words or _TOLD[finding.kind]

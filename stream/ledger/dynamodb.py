@@ -137,6 +137,15 @@ class DynamoLedger:
         log.warning("a trail's state is not shared with the other replicas", reason="note")
         return False
 
+    async def read(self, name: str) -> str | None:
+        """See `ReadableNotes`."""
+        try:
+            async with asyncio.timeout(_REVISION_S):
+                note = await self._ask(partial(self._table.note, name), otherwise=None)
+        except TimeoutError:
+            return None
+        return None if note is None else note.text or ""
+
     async def _ask(self, request: Callable[[], Awaitable[T]], *, otherwise: T) -> T:
         """What the table says, or, if it can't be asked, what is said instead."""
         async with self._slots:

@@ -31,6 +31,13 @@ class Notes(Protocol):
         """
 
 
+class ReadableNotes(Notes, Protocol):
+    """Notes that may be read without revising them."""
+
+    async def read(self, name: str) -> str | None:
+        """A note as it is, empty if there is none; `None`: it can't be had now. Never raises."""
+
+
 class Ledger(Protocol):
     """Remembers deliveries, for one process or for all replicas.
 

@@ -1,7 +1,7 @@
 """What replicas were told of, shared minute by minute, and how sure one can be that a log file was not among it."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import pytest
 
@@ -10,149 +10,236 @@ from stream.digest.announced import Announcements
 from tests.sources.test_watch import Notes
 
 BUCKET: Final = "trail"
+MINUTE: Final = 60.0
 START: Final = 1_800_000_000.0
 
 
-class Time:
-    def __init__(self) -> None:
+class World:
+    """Replicas that share notes, or one that is alone, and a clock that is turned minute by minute."""
+
+    def __init__(self, notes: Notes | None) -> None:
+        self.notes = notes
         self.at = START
+
+    def replica(self, *, slow_s: float = 0.0) -> Announcements:
+        return Announcements(self.notes, unix_time=lambda: self.at - slow_s)
 
     async def pass_by(self, minutes: int, *replicas: Announcements) -> None:
         for _ in range(minutes):
             for replica in replicas:
                 await replica.write()
-            self.at += 60
+            self.at += MINUTE
+
+    async def asked(self, asks: Announcements, key: str, at: float, *, bucket: str = BUCKET) -> bool | None:
+        known = await asks.known(at)
+        return None if known is None else known.includes(bucket, key, at)
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
+def shared() -> World:
+    return World(Notes())
 
 
 @pytest.fixture(params=["alone", "sharing"])
-def replicas(request: pytest.FixtureRequest, time: Time) -> tuple[Announcements, Announcements]:
+def world(request: pytest.FixtureRequest) -> World:
+    return World(Notes() if request.param == "sharing" else None)
+
+
+@pytest.fixture
+def pair(world: World) -> tuple[Announcements, Announcements]:
     """Who hears, and who asks."""
-    if request.param == "alone":
-        one = Announcements(None, unix_time=lambda: time.at)
-        return one, one
-    notes = Notes()
-    first, second = (Announcements(notes, unix_time=lambda: time.at) for _ in range(2))
-    return first, second
+    hears = world.replica()
+    return hears, world.replica() if world.notes else hears
 
 
 async def test_what_was_announced_is_known_and_what_was_not(
-    replicas: tuple[Announcements, Announcements], time: Time
+    world: World, pair: tuple[Announcements, Announcements]
 ) -> None:
-    hears, asks = replicas
-    await time.pass_by(5, hears)
-    delivered = time.at
-    await time.pass_by(1, hears)
+    hears, asks = pair
+    await world.pass_by(35, hears)
+    delivered = world.at
+    await world.pass_by(1, hears)
     hears.hear(BUCKET, "a")
-    await time.pass_by(20, hears)
+    await world.pass_by(20, hears)
     hears.hear(BUCKET, "late")
-    await time.pass_by(20, hears)
+    await world.pass_by(20, hears)
+    hears.hear(BUCKET, "now")
 
-    assert await asks.includes(BUCKET, "a", delivered) is True
-    assert await asks.includes(BUCKET, "late", delivered) is True
-    assert await asks.includes("other", "a", delivered) is False
-    assert await asks.includes(BUCKET, "\udcff", delivered) is False
+    assert await world.asked(asks, "a", delivered) is True
+    assert await world.asked(asks, "late", delivered) is True
+    assert await world.asked(hears, "now", delivered) is True, "though it is not written yet"
+    assert await world.asked(asks, "a", delivered, bucket="other") is False
+    assert await world.asked(asks, "\udcff", delivered) is False
 
 
-async def test_before_anybody_listened_nothing_is_known(
-    replicas: tuple[Announcements, Announcements], time: Time
+async def test_before_everybody_listened_and_of_what_is_new_nothing_is_known(
+    world: World, pair: tuple[Announcements, Announcements]
 ) -> None:
-    hears, asks = replicas
-    await time.pass_by(60, hears)
+    hears, asks = pair
+    await world.pass_by(90, hears)
 
-    assert await asks.includes(BUCKET, "a", START - 60) is None
-    assert await asks.includes(BUCKET, "a", START + 60) is False
-    assert await asks.includes(BUCKET, "a", time.at - 60) is None, "it may be announced yet"
-    assert await asks.includes(BUCKET, "a", time.at + 3600) is None
-    time.at += 24 * 3600
-    assert await asks.includes(BUCKET, "a", START + 60) is None, "that is long ago"
-    assert await asks.includes(BUCKET, "a", time.at - 3600) is None, "notes of another day"
+    assert await world.asked(asks, "a", START - MINUTE) is None
+    assert await world.asked(asks, "a", START + 20 * MINUTE) is None, "others may have begun later"
+    assert await world.asked(asks, "a", START + 40 * MINUTE) is False
+    assert await world.asked(asks, "a", world.at - MINUTE) is None, "it may be announced yet"
+    assert await world.asked(asks, "a", world.at + 60 * MINUTE) is None
+    world.at += 24 * 60 * MINUTE
+    assert await world.asked(asks, "a", START + 40 * MINUTE) is None, "that is long ago"
+    assert await world.asked(asks, "a", world.at - 60 * MINUTE) is None, "notes of another day"
 
 
 async def test_a_time_in_which_nobody_listened_proves_nothing(
-    replicas: tuple[Announcements, Announcements], time: Time
+    world: World, pair: tuple[Announcements, Announcements]
 ) -> None:
-    hears, asks = replicas
-    await time.pass_by(30, hears)
-    await time.pass_by(2)
-    await time.pass_by(60, hears)
+    hears, asks = pair
+    await world.pass_by(60, hears)
+    await world.pass_by(2)
+    await world.pass_by(60, hears)
 
-    assert await asks.includes(BUCKET, "a", START + 60) is False
-    assert await asks.includes(BUCKET, "a", START + 20 * 60) is None
-    assert await asks.includes(BUCKET, "a", START + 40 * 60) is False
+    assert await world.asked(asks, "a", START + 40 * MINUTE) is False
+    assert await world.asked(asks, "a", START + 50 * MINUTE) is None
+    assert await world.asked(asks, "a", START + 70 * MINUTE) is None
+    assert await world.asked(asks, "a", START + 100 * MINUTE) is False
 
 
 async def test_a_minute_that_holds_more_than_is_kept_proves_nothing(
-    replicas: tuple[Announcements, Announcements], time: Time, monkeypatch: pytest.MonkeyPatch
+    world: World, pair: tuple[Announcements, Announcements], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(announced, "_MOST_SUMS", 3)
-    hears, asks = replicas
+    hears, asks = pair
+    await world.pass_by(40, hears)
+    delivered = world.at
     for number in range(10):
         hears.hear(BUCKET, str(number))
-    await time.pass_by(1, hears)
+    await world.pass_by(1, hears)
     hears.hear(BUCKET, "after")
-    await time.pass_by(30, hears)
+    await world.pass_by(40, hears)
 
-    assert await asks.includes(BUCKET, "0", START + 60) is None
-    assert await asks.includes(BUCKET, "after", START + 60) is True
+    assert await world.asked(asks, "0", delivered) is None
+    assert await world.asked(asks, "after", delivered) is True
 
 
-async def test_replicas_add_to_one_note_and_what_could_not_be_shared_is_shared_later(time: Time) -> None:
-    notes = Notes()
-    replicas = [Announcements(notes, unix_time=lambda: time.at) for _ in range(3)]
+async def test_replicas_add_to_one_note_and_what_could_not_be_shared_is_shared_later(shared: World) -> None:
+    replicas = [shared.replica() for _ in range(3)]
+    await shared.pass_by(40, *replicas)
+    delivered = shared.at
     for number, replica in enumerate(replicas):
         replica.hear(BUCKET, str(number))
-    await time.pass_by(1, *replicas)
-    notes.there = False
+    await shared.pass_by(20, *replicas)
+    assert shared.notes
+    shared.notes.there = False
     replicas[0].hear(BUCKET, "later")
-    await time.pass_by(1, *replicas)
-    assert await replicas[1].includes(BUCKET, "later", START + 120) is None, "nobody can be asked"
-    notes.there = True
-    await time.pass_by(30, *replicas)
+    await shared.pass_by(1, *replicas)
+    assert await shared.asked(replicas[1], "later", delivered) is None, "nobody can be asked"
+    shared.notes.there = True
+    await shared.pass_by(30, *replicas)
 
-    assert [await replicas[2].includes(BUCKET, key, START) for key in "012"] == [True] * 3
-    assert await replicas[2].includes(BUCKET, "later", START + 60) is True
-    assert await replicas[2].includes(BUCKET, "never", START + 60) is None, "in one minute nobody could write"
-    assert max(map(len, notes.texts.values())) < 100
+    assert [await shared.asked(replicas[2], key, delivered) for key in "012"] == [True] * 3
+    assert await shared.asked(replicas[2], "never", delivered) is False
+    assert await shared.asked(replicas[2], "later", delivered + 20 * MINUTE) is True
+    assert await shared.asked(replicas[2], "never", delivered + 20 * MINUTE) is None, "one minute nobody could write"
+    assert max(map(len, shared.notes.texts.values())) < 150
+    asked_before = len(shared.notes.texts)
+    await shared.asked(shared.replica(), "never", delivered)
+    assert len(shared.notes.texts) == asked_before, "to ask writes nothing"
 
 
-@pytest.mark.parametrize("text", ["", "3", "[]", "[30000000]", '["a",1]', "{}", '[30000000,"\\u00e9"]', "[30000000,7]"])
-async def test_a_note_that_can_not_be_read_is_none(time: Time, text: str) -> None:
-    notes = Notes()
-    replica = Announcements(notes, unix_time=lambda: time.at)
-    await time.pass_by(30, replica)
-    notes.texts[f"announced-{int(START // 60 + 3) % 360}"] = text
-    fresh = Announcements(notes, unix_time=lambda: time.at)
+async def test_a_minute_that_one_of_them_did_not_write_proves_nothing(shared: World) -> None:
+    one, other = shared.replica(), shared.replica()
+    await shared.pass_by(60, one, other)
+    await shared.pass_by(1, one)
+    await shared.pass_by(60, one, other)
 
-    assert await fresh.includes(BUCKET, "a", START + 180) is None
-    assert await fresh.includes(BUCKET, "a", START + 600) is False
+    assert await shared.asked(one, "a", START + 40 * MINUTE) is False
+    assert await shared.asked(one, "a", START + 50 * MINUTE) is None
+    assert await shared.asked(one, "a", START + 80 * MINUTE) is False
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_whoever_ends_says_so_or_proves_nothing_for_an_hour(shared: World, leaves: bool) -> None:
+    """One that was killed has taken with it what it heard in its last minute, or may be there still."""
+    one, other = shared.replica(), shared.replica()
+    await shared.pass_by(60, one, other)
+    if leaves:
+        await other.write(leaves=True)
+    await shared.pass_by(200, one)
+
+    assert await shared.asked(one, "a", START + 40 * MINUTE) is False
+    assert await shared.asked(one, "a", START + 62 * MINUTE) is (False if leaves else None)
+    assert await shared.asked(one, "a", START + 110 * MINUTE) is (False if leaves else None)
+    assert await shared.asked(one, "a", START + 130 * MINUTE) is False
+
+
+async def test_a_clock_that_is_slow_makes_nothing_unannounced(shared: World) -> None:
+    one, slow = shared.replica(), shared.replica(slow_s=3 * MINUTE)
+    await shared.pass_by(60, one, slow)
+    for number in range(20):
+        (one, slow)[number % 2].hear(BUCKET, str(number))
+        await shared.pass_by(1, one, slow)
+    await shared.pass_by(60, one, slow)
+
+    found = [await shared.asked(one, str(number), START + (60 + number) * MINUTE) for number in range(20)]
+    assert found == [True] * 20
+
+
+async def test_a_setting_that_is_rolled_out_makes_nothing_unannounced(shared: World) -> None:
+    """For eight minutes one of two replicas does not write yet; what it hears is in no note."""
+    new = shared.replica()
+    await shared.pass_by(8, new)
+    replaced = shared.replica()
+    await shared.pass_by(120, new, replaced)
+
+    assert [await shared.asked(new, "a", START + minute * MINUTE) for minute in range(8)] == [None] * 8
+
+
+@pytest.mark.parametrize(
+    "text", ["", "3", "[]", "[30000000]", '["a",1,[],[]]', "{}", '[30000043,"\\u00e9",[],[]]', "[30000043,7,[],[]]"]
+)
+async def test_a_note_that_can_not_be_read_is_none(shared: World, text: str) -> None:
+    replica = shared.replica()
+    await shared.pass_by(120, replica)
+    assert shared.notes
+    assert int(START // 60) + 43 == 30_000_043
+    shared.notes.texts[f"announced-{30_000_043 % 360}"] = text
+
+    assert await shared.asked(shared.replica(), "a", START + 43 * MINUTE) is None
+    assert await shared.asked(shared.replica(), "a", START + 90 * MINUTE) is False
+
+
+async def test_how_far_was_looked_only_goes_forward(world: World, pair: tuple[Announcements, Announcements]) -> None:
+    one, other = pair
+    assert await other.until(BUCKET, "root/") == 0
+    await one.advance(BUCKET, "root/", 7200.5)
+    await one.advance(BUCKET, "root/", 3600.0)
+
+    assert await other.until(BUCKET, "root/") == 7200.5
+    assert await other.until(BUCKET, "other/") == 0
+    if world.notes:
+        world.notes.there = False
+        assert await other.until(BUCKET, "root/") is None
 
 
 async def test_each_minute_is_written_once_wherever_in_it_one_began(
-    time: Time, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[int] = []
 
     async def nap(seconds: float) -> None:
-        time.at += seconds
+        world.at += seconds
         if len(written) == 100:
             raise StopAsyncIteration
 
     monkeypatch.setattr("stream.digest.announced.asyncio.sleep", nap)
-    time.at += 59.9
-    replica = Announcements(None, unix_time=lambda: time.at)
-    monkeypatch.setattr(replica, "write", _noting(lambda: written.append(int(time.at // 60))))
+    world.at += 59.9
+    replica = world.replica()
+    monkeypatch.setattr(replica, "write", _noting(lambda: written.append(int(world.at // 60))))
     with pytest.raises((StopAsyncIteration, RuntimeError)):
         await replica.run()
 
     assert written == list(range(written[0], written[0] + 100))
 
 
-def _noting(note: Callable[[], None]) -> Callable[[], object]:
+def _noting(note: Callable[[], None]) -> Callable[[], Coroutine[Any, Any, None]]:
     async def write() -> None:
         note()
 

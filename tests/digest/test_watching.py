@@ -17,7 +17,8 @@ from stream.demo.emulator import Emulator
 from stream.demo.wiring import wire
 from stream.demo.workload import Workload
 from stream.digest import verifying
-from stream.digest.watching import DigestWatch, _Looked
+from stream.digest.announced import Announcements
+from stream.digest.watching import DigestWatch, Looked, _Looked
 from stream.errors import LogFileError
 from stream.metrics import Metrics
 from stream.notice import KINDS
@@ -37,28 +38,18 @@ __all__ = ["world"]
 class Watching:
     """A replica that digests are announced to."""
 
-    def __init__(self, world: World, notes: Notes | None = None) -> None:
+    def __init__(self, world: World, notes: Notes | None = None, announcements: Announcements | None = None) -> None:
         self.metrics = Metrics()
-        self.at = 0.0
         self.behind = False
         self.watch = DigestWatch(
             Aws(self.metrics),
             self.metrics,
             account_name=lambda _: "prod",
             notes=notes,
+            announcements=announcements,
             behind=lambda: self.behind,
-            unix_time=lambda: self.at,
         )
         self.bucket = world.trail.bucket
-
-    async def hear(self, since: float, until: float, keys: Iterable[str]) -> None:
-        """Be told of log files in the minute after their delivery, and of no other."""
-        due = {int(delivered(key) or 0): key for key in keys}
-        for minute in range(int(since) // 60, int(until) // 60):
-            self.at = minute * 60.0 + 59.0
-            if minute in due:
-                self.watch.announcements.hear(self.bucket, due[minute])
-            await self.watch.announcements.write()
 
     async def look(self, key: str) -> list[str]:
         notices = (await self.watch.look(self.bucket, key, 0.0)).notices
@@ -72,68 +63,124 @@ class Watching:
 
 @dataclass
 class Unannounced:
-    """A trail of its own, the log files of whose first hour nobody announces."""
+    """A trail of its own, the log files of one of whose hours nobody announces."""
 
     trail: Trail
     watching: Watching
 
-    async def look(self, digest: int) -> tuple[list[str], list[str]]:
-        looked = await self.watching.watch.look(self.trail.bucket, self.trail.digests[digest], 0.0)
+    async def look(self, digest: int) -> Looked:
+        return await self.watching.watch.look(self.trail.bucket, self.trail.digests[digest], 0.0)
+
+    async def found(self, digest: int, *, read: bool = True) -> tuple[list[str], list[str]]:
+        looked = await self.look(digest)
+        if read:
+            await self.watching.watch.read(looked)
         return [notice.event_name for notice in looked.notices], looked.unread
+
+    def counted(self, reason: str) -> float | None:
+        labels = {"stage": "digest", "reason": reason}
+        return self.watching.metrics.registry.get_sample_value("trailstream_errors_total", labels)
+
+
+class Hours:
+    """The minutes of a trail's hours, in which one is told of its log files."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def now(self) -> float:
+        return self.at
+
+    async def pass_by(self, since: float, until: float, keys: Iterable[str], told: Announcements, bucket: str) -> None:
+        due = {int(delivered(key) or 0): key for key in keys}
+        for minute in range(int(since) // 60, int(until) // 60):
+            self.at = minute * 60.0 + 59.0
+            if minute in due:
+                told.hear(bucket, due[minute])
+            await told.write()
+        self.at = until
 
 
 @pytest.fixture(params=[False, True], ids=["alone", "sharing"])
 async def unannounced(
-    world: World, watching: Watching, request: pytest.FixtureRequest
-) -> AsyncIterator[Callable[[int], Awaitable[Unannounced]]]:
+    world: World,
+    watching: Watching,  # and its environment
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[Callable[..., Awaitable[Unannounced]]]:
     async with AsyncExitStack() as stack:
-        notes = Notes() if request.param else None
+        notes, hours = (Notes() if request.param else None), Hours()
 
-        async def make(logs: int) -> Unannounced:
-            trail = Trail(world.trail.s3, world.trail.bucket, world.trail.end, account="222233334444")
-            await trail.deliver(4, logs=logs)
-            looks = hears = watching
+        async def make(logs: int, *, hour: int = 0) -> Unannounced:
+            trail = Trail(world.trail.s3, watching.bucket, world.trail.end, account="222233334444")
+            await trail.deliver(6, logs=logs)
+            hears = looks = Announcements(notes, unix_time=hours.now)
             if notes:
-                looks, hears = Watching(world, notes), Watching(world, notes)
-                await stack.enter_async_context(looks.watch)
-            await hears.hear(trail.end - 5 * HOUR, trail.end, [key for hour in trail.logs[1:] for key in hour])
-            looks.at = trail.end
-            return Unannounced(trail, looks)
+                looks = Announcements(notes, unix_time=hours.now)
+            known = [key for each in trail.logs[:hour] + trail.logs[hour + 1 :] for key in each]
+            await hours.pass_by(trail.end - 7 * HOUR, trail.end, known, hears, trail.bucket)
+            case = Watching(world, notes, looks)
+            await stack.enter_async_context(case.watch)
+            return Unannounced(trail, case)
 
         yield make
 
 
 async def test_log_files_that_nobody_announced_are_told_and_read(
-    unannounced: Callable[[int], Awaitable[Unannounced]],
+    unannounced: Callable[..., Awaitable[Unannounced]],
 ) -> None:
-    case = await unannounced(6)
-    assert await case.look(0) == ([], [])
-    assert await case.look(1) == (["LogFilesUnannounced"], case.trail.logs[0])
-    assert await case.look(1) == (["LogFilesUnannounced"], case.trail.logs[0]), "its message has come again"
-    assert [await case.look(digest) for digest in (2, 3)] == [([], [])] * 2
-    counted = case.watching.metrics.registry.get_sample_value(
-        "trailstream_errors_total", {"stage": "digest", "reason": "unannounced"}
-    )
-    assert counted == 12
+    case = await unannounced(6, hour=2)
+    assert [await case.found(digest) for digest in range(3)] == [([], [])] * 3
+    both = (["LogFilesUnannounced"], case.trail.logs[2])
+    assert await case.found(3, read=False) == both
+    assert await case.found(3) == both, "its message has come again"
+    assert [await case.found(digest) for digest in (4, 5)] == [([], [])] * 2
+    assert case.counted("unannounced") == 12
 
 
-async def test_what_a_replica_may_have_taken_with_it_is_read_and_not_told(
-    unannounced: Callable[[int], Awaitable[Unannounced]],
+async def test_what_could_not_be_read_is_found_at_the_next_digest(
+    unannounced: Callable[..., Awaitable[Unannounced]],
 ) -> None:
-    case = await unannounced(2)
-    assert await case.look(0) == ([], [])
-    assert await case.look(1) == ([], case.trail.logs[0])
+    case = await unannounced(6, hour=2)
+    assert [await case.found(digest) for digest in range(3)] == [([], [])] * 3
+    both = (["LogFilesUnannounced"], case.trail.logs[2])
+    assert await case.found(3, read=False) == both
+    assert await case.found(4, read=False) == both, "the other one's message has not come back yet"
+    assert await case.found(3) == ([], []), "it has, and there is a later one that stands for it"
+    assert await case.found(4) == both
+    assert await case.found(5) == ([], [])
 
 
-async def test_while_messages_wait_nobody_says_that_something_was_not_announced(
-    unannounced: Callable[[int], Awaitable[Unannounced]],
+async def test_one_that_a_replica_may_have_taken_with_it_is_read_and_not_told(
+    unannounced: Callable[..., Awaitable[Unannounced]],
 ) -> None:
-    case = await unannounced(6)
-    assert await case.look(0) == ([], [])
+    case = await unannounced(2, hour=2)
+    assert [await case.found(digest) for digest in range(3)] == [([], [])] * 3
+    assert await case.found(3) == ([], case.trail.logs[2])
+
+
+async def test_while_messages_wait_nothing_is_concluded_and_later_all_of_it(
+    unannounced: Callable[..., Awaitable[Unannounced]],
+) -> None:
+    case = await unannounced(6, hour=2)
+    assert [await case.found(digest) for digest in range(3)] == [([], [])] * 3
     case.watching.behind = True
-    assert await case.look(1) == ([], [])
+    assert [await case.found(digest) for digest in (3, 4)] == [([], [])] * 2
     case.watching.behind = False
-    assert await case.look(1) == (["LogFilesUnannounced"], case.trail.logs[0])
+    assert await case.found(5) == (["LogFilesUnannounced"], case.trail.logs[2])
+    assert case.counted("unchecked") in (None, 0)
+
+
+async def test_that_a_time_was_never_looked_at_is_counted(
+    unannounced: Callable[..., Awaitable[Unannounced]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.digest.watching.KEPT_S", 2.0 * HOUR)
+    case = await unannounced(6, hour=2)
+    assert [await case.found(digest) for digest in range(3)] == [([], [])] * 3
+    case.watching.behind = True
+    assert [await case.found(digest) for digest in (3, 4)] == [([], [])] * 2
+    case.watching.behind = False
+    assert await case.found(5) == ([], [])
+    assert case.counted("unchecked") == 1
 
 
 @pytest.fixture
@@ -369,8 +416,8 @@ async def test_run_reads_log_files_that_were_never_announced(
     ):
         table = await create_table(dynamodb)
         async with replica(Aws(Metrics()), table) as ledger:
-            for minute in range(int(trail.end) // 60 - 240, int(time.time()) // 60 + 1):
-                assert await ledger.revise(f"announced-{minute % 360}", _being(json.dumps([minute, ""])))
+            for minute in range(int(trail.end) // 60 - 300, int(time.time()) // 60 + 1):
+                assert await ledger.revise(f"announced-{minute % 360}", _being(json.dumps([minute, "", ["other"], []])))
         wanted = settings(wiring, WEBHOOK_URL=receiver.url, DIGEST="true", LEDGER=f"dynamodb://{table}", BUCKETS="*")
         async with Workload(wanted, emulator.environ | world.environ, tmp_path) as workload:
             for number, key in enumerate(trail.digests[:2]):

@@ -34,6 +34,9 @@ class Notes:
             self.texts[name] = revision(self.texts.get(name))
         return self.there
 
+    async def read(self, name: str) -> str | None:
+        return self.texts.get(name, "") if self.there else None
+
 
 class Replica:
     """One process, its clock turned minute by minute."""
