@@ -10,6 +10,7 @@ Kind = Literal[
     "log_altered",
     "log_missing",
     "log_unlisted",
+    "log_unannounced",
     "unreadable",
 ]
 
@@ -20,6 +21,7 @@ TITLES: Final[dict[Kind, str]] = {
     "log_altered": "log file altered",
     "log_missing": "log file missing",
     "log_unlisted": "log file not listed",
+    "log_unannounced": "log file not announced",
     "unreadable": "not to be read",
 }
 """In words; the last one is no finding, but a hole in the search."""

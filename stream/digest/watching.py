@@ -17,105 +17,28 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from stream.alert import LogFile
 from stream.aws import Aws
 from stream.checks.outcome import AWS_ERRORS, error_code
 from stream.digest.announced import KEPT_S, Announcements
 from stream.digest.chain import HOUR_S
 from stream.digest.digest import Place
-from stream.digest.finding import Finding, Kind
+from stream.digest.finding import Finding
 from stream.digest.listing import Object
 from stream.digest.strangers import BESIDE_S, UNKNOWN, Strangers
+from stream.digest.telling import notice_of
 from stream.digest.verifying import Beside, PublicKeys, Tally, Verifier, written
 from stream.errors import LogFileError
-from stream.json_value import shown
 from stream.ledger.interface import Notes
 from stream.metrics import Metrics
 from stream.notice import Notice
-from stream.severity import Severity
 
 log = structlog.get_logger()
 
 _LONGEST_S: Final = 7 * 24 * HOUR_S  # that is looked back; `trailstream verify` looks further
 _MOST_CHAINS: Final = 50_000  # names of trails may be made up, by whoever may write to the bucket
 _MOST_FORGED: Final = 20  # told of one hour
-_NAME_CHARACTERS: Final = 120
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """How a kind of finding is told."""
-
-    kind: str
-    event_name: str
-    severity: Severity
-    title: str
-    summary: str
-
-
-_OFF: Final = (
-    "Either somebody has deleted digests, or logging or validation was off then "
-    "(StopLogging, DeleteTrail, UpdateTrail)."
-)
-_DELETED: Final = "Somebody has deleted it."
-_TOLD: Final[dict[Kind, _Words]] = {
-    "digest_altered": _Words(
-        "trailstream-digest-altered",
-        "DigestAltered",
-        "critical",
-        "A digest of log files is not CloudTrail's",
-        "Somebody has changed or replaced the digest by which CloudTrail proves the log files of an hour of {whose}: "
-        "{detail}. What that hour's log files say can't be believed any more.",
-    ),
-    "digest_missing": _Words(
-        "trailstream-digest-missing",
-        "DigestMissing",
-        "high",
-        "A digest of log files is missing",
-        "CloudTrail proves the log files of {whose} by a digest an hour, and one is missing: {detail}. {reason}",
-    ),
-    "chain_restarted": _Words(
-        "trailstream-digest-chain-restarted",
-        "DigestChainRestarted",
-        "high",
-        "CloudTrail began its digests anew",
-        "Digests of {whose} no longer follow one another: {detail}. {reason}",
-    ),
-    "log_altered": _Words(
-        "trailstream-log-file-altered",
-        "LogFileAltered",
-        "critical",
-        "A log file is not as CloudTrail delivered it",
-        "Somebody has changed or replaced a log file of {whose}: {detail}. What it said before may not have been read.",
-    ),
-    "log_unlisted": _Words(
-        "trailstream-log-file-forged",
-        "LogFileForged",
-        "high",
-        "A log file is not of CloudTrail's making",
-        "A log file lies among those of {whose} that CloudTrail's digests do not list, as they do all others there. "
-        "Either somebody has put it there, and what it records never happened, or a trail without validation has begun "
-        "to write there.",
-    ),
-    "log_missing": _Words(
-        "trailstream-log-file-deleted",
-        "LogFileDeleted",
-        "critical",
-        "A log file was deleted",
-        "A log file of {whose} that CloudTrail delivered is not there any more: {detail}.",
-    ),
-}
-
-
-_UNANNOUNCED: Final = _Words(
-    "trailstream-log-file-unannounced",
-    "LogFilesUnannounced",
-    "high",
-    "Log files were never announced",
-    "{detail} of {whose} were delivered, as CloudTrail's digest says, and never announced to this queue. They are read "
-    "now, so that what they record is told late. Either the bucket's notifications were changed, or somebody takes "
-    "messages off the queue.",
-)
 _APART_S: Final = 180.0
 """Whoever dies takes with it what it heard in its last minute: log files further apart than that were not lost so."""
 
@@ -240,7 +163,7 @@ class DigestWatch:
                     name, lambda state: state.after(place.end, since=since, clean=clean, strangers=strangers)
                 )
         self._metrics.digests.labels("wrong" if findings else "valid").inc()
-        notices = [self._notice(finding, place, now) for finding in findings]
+        notices = [notice_of(finding, place, self._account_name(place.account), now) for finding in findings]
         if beside is None or listed_after is None:
             return Looked(notices, [])
         unannounced = await self._unannounced(bucket, beside, listed_after)
@@ -321,30 +244,8 @@ class DigestWatch:
         times = [written(one) for one in unannounced]
         if max(times) - min(times) <= _APART_S:
             return []
-        finding = Finding("log_unlisted", bucket, unannounced[0].key, f"{len(unannounced)} log files")
-        return [self._notice(finding, place, now, _UNANNOUNCED)]
-
-    def _notice(self, finding: Finding, place: Place, now: float, words: _Words | None = None) -> Notice:
-        words = words or _TOLD[finding.kind]
-        account = self._account_name(place.account)
-        whose = f"account {account or place.account} in {place.region}"
-        name = shown(finding.key.rstrip("/").rpartition("/")[2], _NAME_CHARACTERS)
-        return Notice(
-            kind=words.kind,
-            event_name=words.event_name,
-            incident=f"{finding.bucket}\n{finding.key}\n{finding.detail}",
-            severity=words.severity,
-            title=f"{words.title}: {name}",
-            summary=words.summary.format(
-                whose=whose, detail=finding.detail, reason=_DELETED if finding.gap is None else _OFF
-            ),
-            time=now,
-            account_id=place.account,
-            account_name=account,
-            region=place.region,
-            log_file=LogFile(finding.bucket, finding.key, None),
-            facts={"bucket": finding.bucket, "key": finding.key, "digest": place.key},
-        )
+        finding = Finding("log_unannounced", bucket, unannounced[0].key, f"{len(unannounced)} log files")
+        return [notice_of(finding, place, self._account_name(place.account), now)]
 
     async def _revise(self, name: str, change: Callable[["_Looked"], "_Looked"]) -> "_Looked":
         """Change what is known of a chain; what is so then."""
