@@ -68,8 +68,7 @@ def digest_watch(
         metrics,
         account_name=accounts.name,
         notes=notes,
-        announcements=Announcements(notes) if told else None,
-        behind=hearing.behind,
+        announcements=Announcements(notes, behind=hearing.behind) if told else None,
     )
 
 

@@ -43,6 +43,9 @@ _GONE: Final = 60
 _FINAL: Final = 3
 """Minutes after which nobody adds to a note any more."""
 
+_LATELY: Final = 5
+"""Minutes in which a replica says again that messages have to wait, as long as they do."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Minute:
@@ -52,34 +55,37 @@ class _Minute:
         sums: of the keys that were announced, one after the other; `None`: of more than a note holds.
         writers: the replicas that wrote.
         left: those of them that ended then.
+        behind: whether messages had to wait for one of them, so that what was announced may not be known yet.
     """
 
     sums: bytes | None = b""
     writers: frozenset[str] = frozenset()
     left: frozenset[str] = frozenset()
+    behind: bool = False
 
     @classmethod
     def read(cls, text: str, minute: int) -> "_Minute | None":
         """A note's text; `None`: it is of another minute, or none."""
         try:
-            of, sums, writers, left = json.loads(text)
+            of, sums, writers, left, behind = json.loads(text)
             if of != minute:
                 return None
-            known = None if sums is None else base64.b85decode(sums)
-            return cls(known, frozenset(map(str, writers)), frozenset(map(str, left)))
+            known = None if sums is None else base64.b64decode(sums)
+            return cls(known, frozenset(map(str, writers)), frozenset(map(str, left)), behind is True)
         except (ValueError, TypeError, AttributeError, binascii.Error):
             return None
 
     def written(self, minute: int) -> str:
         """Its note's text."""
-        sums = None if self.sums is None else base64.b85encode(self.sums).decode()
-        return json.dumps([minute, sums, sorted(self.writers), sorted(self.left)])
+        sums = None if self.sums is None else base64.b64encode(self.sums).decode()
+        return json.dumps([minute, sums, sorted(self.writers), sorted(self.left), self.behind])
 
-    def after(self, heard: bytes, writer: str, *, leaves: bool) -> "_Minute":
+    def after(self, heard: bytes, writer: str, *, leaves: bool = False, behind: bool = False) -> "_Minute":
         """When one more has written."""
         full = self.sums is None or len(self.sums) + len(heard) > _MOST_SUMS * _SUM_BYTES
         left = self.left | {writer} if leaves else self.left
-        return _Minute(None if full else (self.sums or b"") + heard, self.writers | {writer}, left)
+        sums = None if full else (self.sums or b"") + heard
+        return _Minute(sums, self.writers | {writer}, left, self.behind or behind)
 
 
 class Known:
@@ -100,9 +106,10 @@ class Known:
                 self._first.setdefault(writer, minute)
                 self._last[writer] = minute
         self._left = frozenset(writer for note in minutes.values() for writer in note.left)
+        self._complete: dict[int, bool] = {}
 
     def includes(self, bucket: str, key: str, at: float) -> bool | None:
-        """Whether a log file was announced to any replica; `None`: that can't be said.
+        """Whether a log file was announced to any replica; `None`: that can't be said. Takes some milliseconds at most.
 
         Args:
             bucket: of the log file, as `key` is.
@@ -110,28 +117,36 @@ class Known:
             at: when it was delivered; Unix time.
         """
         wanted, delivered = _sum(bucket, key), int(at) // _MINUTE_S
+        full = False
         for minute in range(delivered - _EARLY, self._now + 1):
             note = self._minutes.get(minute)
-            if note is not None and note.sums is not None and wanted in note.sums:
+            if note is None:
+                continue
+            if note.sums is None:
+                full = True
+            elif wanted in note.sums:
                 return True
-        if delivered + _SOON >= self._now:
+        if full or delivered + _SOON >= self._now:
             return None
         begun = all(minute in self._minutes for minute in range(delivered - _BEGUN, delivered - _EARLY))
         complete = begun and all(map(self._is_complete, range(delivered - _EARLY, delivered + _SOON + 1)))
         return False if complete else None
 
+    def was_listened_to(self, at: float) -> bool:
+        """Whether anybody wrote down what was announced when a log file was delivered."""
+        delivered = int(at) // _MINUTE_S
+        return any(minute in self._minutes for minute in range(delivered, delivered + _SOON + 1))
+
     def _is_complete(self, minute: int) -> bool:
         """Whether everybody who was there then has written what was announced."""
-        note = self._minutes.get(minute)
-        return (
-            note is not None
-            and note.sums is not None
-            and all(
+        if minute not in self._complete:
+            note = self._minutes.get(minute)
+            self._complete[minute] = note is not None and all(
                 writer in note.writers
                 for writer, first in self._first.items()
                 if first <= minute <= self._last[writer] + (0 if writer in self._left else _GONE)
             )
-        )
+        return self._complete[minute]
 
 
 class Announcements:
@@ -139,12 +154,21 @@ class Announcements:
 
     Args:
         notes: what replicas share; `None`: this process is alone.
+        behind: whether messages have to wait, so that what was announced may not be known yet.
         unix_time: tells the time.
     """
 
-    def __init__(self, notes: ReadableNotes | None, *, unix_time: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        notes: ReadableNotes | None,
+        *,
+        behind: Callable[[], bool] = lambda: False,
+        unix_time: Callable[[], float] = time.time,
+    ) -> None:
         self._notes: ReadableNotes = notes or _Own()
+        self._behind = behind
         self._unix_time = unix_time
+        self._reading = asyncio.Lock()
         self._writer = uuid.uuid4().hex[:8]
         self._second = random.uniform(1, _MINUTE_S / 2)  # noqa: S311 - replicas don't all write at once
         self._heard = bytearray()
@@ -172,14 +196,30 @@ class Announcements:
 
         def written(text: str | None) -> str:
             before = _Minute.read(text or "", minute) or _Minute()
-            return before.after(heard, self._writer, leaves=leaves).written(minute)
+            return before.after(heard, self._writer, leaves=leaves, behind=self._behind()).written(minute)
 
-        if not await self._notes.revise(_name(minute), written):
-            self._heard = bytearray(heard[: (_MOST_SUMS + 1) * _SUM_BYTES]) + self._heard
+        done = False
+        try:
+            done = await self._notes.revise(_name(minute), written)
+        finally:  # also when a shutdown cuts it short
+            if not done:
+                self._heard = bytearray(heard[: (_MOST_SUMS + 1) * _SUM_BYTES]) + self._heard
 
     async def known(self, since: float) -> Known | None:
-        """What was announced since then; `None` if that can't be had now."""
+        """What was announced since then; `None` if that can't be had now, or messages have to wait for any replica."""
         now = self._minute()
+        if self._behind():
+            return None
+        async with self._reading:  # several digests come at once, and ask for the same minutes
+            found = await self._found(since, now)
+        if found is None or any(minute > now - _LATELY and note.behind for minute, note in found.items()):
+            return None
+        if self._heard:
+            found[now] = found.get(now, _Minute()).after(bytes(self._heard), self._writer)
+        return Known(found, now)
+
+    async def _found(self, since: float, now: int) -> dict[int, _Minute] | None:
+        """The notes of the minutes that tell of log files since then; `None`: they can't be had."""
         first = max(int(since) // _MINUTE_S - _BEGUN - _GONE, now - _SLOTS + 1)
         self._minutes = {minute: note for minute, note in self._minutes.items() if minute > now - _SLOTS}
         found: dict[int, _Minute] = {}
@@ -195,9 +235,7 @@ class Announcements:
                     self._minutes[minute] = note
             if note is not None:
                 found[minute] = note
-        if self._heard:
-            found[now] = found.get(now, _Minute()).after(bytes(self._heard), self._writer, leaves=False)
-        return Known(found, now)
+        return found
 
     async def until(self, bucket: str, root: str) -> float | None:
         """Up to when the log files beside a folder of digests were looked at; 0: never; `None`: nobody can say now."""

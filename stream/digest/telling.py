@@ -101,7 +101,10 @@ def notice_of(finding: Finding, place: Place, account: str | None, now: float) -
     return Notice(
         kind=words.kind,
         event_name=words.event_name,
-        incident=f"{finding.bucket}\n{finding.key}\n{finding.detail}",
+        # How many there are may differ the next time.
+        incident="\n".join(
+            (finding.bucket, finding.key, *([] if finding.kind == "log_unannounced" else [finding.detail]))
+        ),
         severity=words.severity,
         title=f"{words.title}: {name}",
         summary=words.summary.format(

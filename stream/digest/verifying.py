@@ -43,17 +43,20 @@ _GONE: Final = ("NoSuchKey", "404", "NoSuchVersion")
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What lies beside the digests of a folder, in a time of which all of them are there.
+    """The log files beside the digests of a folder.
 
     Attributes:
-        until: Unix time of the end of what was looked at.
-        unlisted: log files that no digest lists.
-        listed: the others.
+        until: Unix time up to which was looked for those that no digest lists; 0: that can't be said, since digests
+            are missing, or can't be believed.
+        unlisted: those.
+        listed: those that one does, in a time of their own that ends when no digest is to list more.
+        listed_until: Unix time of that end.
     """
 
     until: float
     unlisted: list[Finding]
     listed: list[Object]
+    listed_until: float
 
 
 @dataclass(slots=True)
@@ -201,16 +204,13 @@ class Verifier:
                 for finding in await self._look_at_logs(one):
                     yield finding
 
-    async def beside(self, root: str, *, after: float, listed_after: float) -> Beside | None:
-        """The log files of a folder, as far as its digests are all there.
+    async def beside(self, root: str, *, after: float, listed_after: float) -> Beside:
+        """The log files of a folder.
 
         Args:
             root: of the folder's digests.
             after: Unix time; log files before were looked at. 0: those of the last hour are.
             listed_after: the same for those that are listed.
-
-        Returns:
-            `None` where that can't be said: digests are missing, or can't be believed.
 
         Raises:
             ClientError, BotoCoreError, OSError: the bucket can't be listed.
@@ -219,7 +219,7 @@ class Verifier:
         for place in await digests(self._s3, self._bucket, root, self._since, self._until):
             chains[place.chain].append(place)
         listed: set[str] = set()
-        first, end = 0.0, math.inf
+        whole, first, end = True, 0.0, math.inf
         for places in chains.values():
             walked = [
                 one
@@ -229,26 +229,27 @@ class Verifier:
             ]
             for one in walked:
                 if isinstance(one, Finding):
-                    return None
-                listed.update(log.key for log in one.logs)
+                    whole = False
+                else:
+                    listed.update(log.key for log in one.logs)
             hours = [one for one in walked if isinstance(one, Digest)] if not places[0].backfill else []
             if hours:  # what any trail delivered, any trail's digest may have to list
                 first = max(first, min(one.start for one in hours))
                 end = min(end, max(one.end for one in hours) - _SETTLED_S)
-        if not first < end < math.inf:
-            return None
-        begin = max(first, after or end - _SETTLED_S, end - _LATELY_S)
-        listed_begin = max(first, listed_after)
-        found = logs(self._s3, self._bucket, root, min(begin, listed_begin), end)
-        there = [one async for one in found if written(one) < end]
+        settled = self._until - _SETTLED_S
+        until = end if whole and first < end < math.inf else 0.0
+        begin = max(first, after or end - _SETTLED_S, end - _LATELY_S) if until else settled
+        found = logs(self._s3, self._bucket, root, min(begin, listed_after), max(until, settled))
+        times = [(one, written(one)) async for one in found]
         return Beside(
-            end,
+            until,
             [
                 Finding("log_unlisted", self._bucket, one.key, _UNLISTED)
-                for one in there
-                if one.key not in listed and begin <= written(one)
+                for one, at in times
+                if one.key not in listed and begin <= at < until
             ],
-            [one for one in there if one.key in listed and listed_begin <= written(one)],
+            [one for one, at in times if one.key in listed and listed_after <= at < settled],
+            settled,
         )
 
     async def _explained(self, finding: Finding, place: Place) -> Finding:

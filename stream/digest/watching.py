@@ -40,7 +40,7 @@ _MOST_FORGED: Final = 20  # told of one hour
 
 
 _APART_S: Final = 180.0
-"""Whoever dies takes with it what it heard in its last minute: log files further apart than that were not lost so."""
+"""Whatever makes replicas forget an announcement is no longer than that; of less nobody is told, but it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Looked:
 
     Attributes:
         notices: what is to be told.
-        unread: log files that were never announced: their keys.
+        unread: log files that were never announced, or of which that can't be said: their keys.
         folder: bucket and root of those that were looked for.
         until: Unix time up to which they were; 0: they were not.
     """
@@ -58,6 +58,10 @@ class Looked:
     unread: list[str]
     folder: tuple[str, str] = ("", "")
     until: float = 0.0
+
+
+class _NotNowError(Exception):
+    """What was announced is not known now: it is looked at when the next digest comes."""
 
 
 class DigestWatch:
@@ -69,7 +73,6 @@ class DigestWatch:
         account_name: the name of an account by its id, if it is known.
         notes: what replicas share; `None`: this process is alone.
         announcements: tells which log files were announced; `None`: nobody knows that of all replicas.
-        behind: whether messages have to wait, so that what was announced may not be known yet.
     """
 
     def __init__(
@@ -80,13 +83,11 @@ class DigestWatch:
         account_name: Callable[[str], str | None],
         notes: Notes | None,
         announcements: Announcements | None = None,
-        behind: Callable[[], bool] = lambda: False,
     ) -> None:
         self._aws = aws
         self._metrics = metrics
         self._account_name = account_name
         self._notes = notes
-        self._behind = behind
         self._announcements = announcements
         self._public_keys = PublicKeys(aws)
         self._own: OrderedDict[str, _Looked] = OrderedDict()
@@ -166,15 +167,18 @@ class DigestWatch:
         notices = [notice_of(finding, place, self._account_name(place.account), now) for finding in findings]
         if beside is None or listed_after is None:
             return Looked(notices, [])
-        unannounced = await self._unannounced(bucket, beside, listed_after)
-        if unannounced is None:
+        try:
+            told, unread = await self._unread(bucket, beside, listed_after)
+        except _NotNowError:
             return Looked(notices, [])
-        notices += self._told_of(unannounced, bucket, place, now)
-        return Looked(notices, [one.key for one in unannounced], (bucket, place.root), beside.until)
+        if told:
+            finding = Finding("log_unannounced", bucket, told[0].key, f"{len(told)} log files")
+            notices.append(notice_of(finding, place, self._account_name(place.account), now))
+        return Looked(notices, [one.key for one in unread], (bucket, place.root), beside.listed_until)
 
     async def _listed_after(self, bucket: str, place: Place) -> float | None:
         """From when on to look for log files that were not announced; `None`: that can't be said now."""
-        if self._announcements is None or self._behind():
+        if self._announcements is None:
             return None
         until = await self._announcements.until(bucket, place.root)
         earliest = place.end - KEPT_S
@@ -189,8 +193,8 @@ class DigestWatch:
             )
         return None if until is None else max(until, earliest) if until else place.end - 2 * HOUR_S
 
-    async def _beside(self, bucket: str, place: Place, after: float, listed_after: float | None) -> Beside | None:
-        """The log files beside the digests; `None`: not all of these are there."""
+    async def _beside(self, bucket: str, place: Place, after: float, listed_after: float | None) -> Beside:
+        """The log files beside the digests."""
         since = place.end - BESIDE_S
         verifier = Verifier(
             self._s3,
@@ -208,9 +212,9 @@ class DigestWatch:
         except AWS_ERRORS as error:
             raise LogFileError("unavailable", f"the log files can't be listed ({error_code(error)})") from error
 
-    def _forged(self, beside: Beside | None, known: Strangers, bucket: str) -> tuple[Strangers, list[Finding]]:
+    def _forged(self, beside: Beside, known: Strangers, bucket: str) -> tuple[Strangers, list[Finding]]:
         """What is known now of log files that no digest lists, and those to tell of."""
-        if beside is None or beside.until <= known.until:
+        if beside.until <= known.until:
             return known, []
         found, usual = beside.unlisted, known.usual(beside.until)
         if found and usual:
@@ -222,30 +226,40 @@ class DigestWatch:
             )
         return known.after(beside.until, found=bool(found)), [] if usual else found[:_MOST_FORGED]
 
-    async def _unannounced(self, bucket: str, beside: Beside, since: float) -> list[Object] | None:
-        """The log files that are listed and were not announced; `None`: that can't be said now."""
+    async def _unread(self, bucket: str, beside: Beside, since: float) -> tuple[list[Object], list[Object]]:
+        """The log files that are listed and were never announced, to tell of; and those that are to be read.
+
+        Whatever may not have been announced is read; a change that was told is not told twice.
+        """
         known = await self._announcements.known(since) if self._announcements is not None else None
         if known is None:
-            return None
-        return [one for one in beside.listed if known.includes(bucket, one.key, written(one)) is False]
-
-    def _told_of(self, unannounced: list[Object], bucket: str, place: Place, now: float) -> list[Notice]:
-        """What to tell of them; one that may have been lost with a replica is only read."""
-        if not unannounced:
-            return []
-        self._metrics.errors.labels("digest", "unannounced").inc(len(unannounced))
-        log.warning(
-            "log files were never announced, and are read now",
-            reason="unannounced",
-            bucket=bucket,
-            key=unannounced[0].key,
-            log_files=len(unannounced),
-        )
-        times = [written(one) for one in unannounced]
-        if max(times) - min(times) <= _APART_S:
-            return []
-        finding = Finding("log_unannounced", bucket, unannounced[0].key, f"{len(unannounced)} log files")
-        return [notice_of(finding, place, self._account_name(place.account), now)]
+            raise _NotNowError
+        never, perhaps = [], []
+        for one in beside.listed:
+            announced, at = known.includes(bucket, one.key, written(one)), written(one)
+            if announced is False:
+                never.append(one)
+            elif announced is None and known.was_listened_to(at):
+                perhaps.append(one)
+            await asyncio.sleep(0)
+        if perhaps:
+            log.info(
+                "log files that may not have been announced are read",
+                bucket=bucket,
+                key=perhaps[0].key,
+                log_files=len(perhaps),
+            )
+        if never:
+            self._metrics.errors.labels("digest", "unannounced").inc(len(never))
+            log.warning(
+                "log files were never announced, and are read now",
+                reason="unannounced",
+                bucket=bucket,
+                key=never[0].key,
+                log_files=len(never),
+            )
+        times = [written(one) for one in never]
+        return never if times and max(times) - min(times) > _APART_S else [], never + perhaps
 
     async def _revise(self, name: str, change: Callable[["_Looked"], "_Looked"]) -> "_Looked":
         """Change what is known of a chain; what is so then."""

@@ -1,5 +1,6 @@
 """What replicas were told of, shared minute by minute, and how sure one can be that a log file was not among it."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -182,6 +183,52 @@ async def test_a_clock_that_is_slow_makes_nothing_unannounced(shared: World) -> 
     assert found == [True] * 20
 
 
+async def test_of_what_came_in_a_minute_that_was_too_full_nothing_is_known(
+    world: World, pair: tuple[Announcements, Announcements], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announced, "_MOST_SUMS", 3)
+    hears, asks = pair
+    await world.pass_by(40, hears)
+    delivered = world.at
+    await world.pass_by(40, hears)
+    for number in range(10):
+        hears.hear(BUCKET, str(number))  # as when a backlog is worked off
+    await world.pass_by(20, hears)
+
+    assert await world.asked(asks, "9", delivered) is None
+
+
+async def test_while_messages_wait_for_any_replica_nothing_is_known(shared: World) -> None:
+    late, other = Announcements(shared.notes, behind=lambda: True, unix_time=lambda: shared.at), shared.replica()
+    await shared.pass_by(90, other)
+    assert await shared.asked(other, "a", START + 40 * MINUTE) is False
+    assert await shared.asked(late, "a", START + 40 * MINUTE) is None
+    await shared.pass_by(1, other, late)
+    assert await shared.asked(other, "a", START + 40 * MINUTE) is None
+    await late.write(leaves=True)
+    await shared.pass_by(10, other)
+    assert await shared.asked(other, "a", START + 40 * MINUTE) is False
+
+
+async def test_what_was_heard_outlives_a_write_that_is_cut_short(
+    shared: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica = shared.replica()
+    replica.hear(BUCKET, "a")
+    assert shared.notes
+
+    async def cut_short(*_: object) -> bool:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shared.notes, "revise", cut_short)
+        with pytest.raises(asyncio.CancelledError):
+            await replica.write()
+    await replica.write(leaves=True)
+
+    assert await shared.asked(shared.replica(), "a", START) is True
+
+
 async def test_a_setting_that_is_rolled_out_makes_nothing_unannounced(shared: World) -> None:
     """For eight minutes one of two replicas does not write yet; what it hears is in no note."""
     new = shared.replica()
@@ -190,10 +237,15 @@ async def test_a_setting_that_is_rolled_out_makes_nothing_unannounced(shared: Wo
     await shared.pass_by(120, new, replaced)
 
     assert [await shared.asked(new, "a", START + minute * MINUTE) for minute in range(8)] == [None] * 8
+    known = await new.known(START)
+    assert known
+    assert known.was_listened_to(START)
+    assert not known.was_listened_to(START - 20 * MINUTE)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "3", "[]", "[30000000]", '["a",1,[],[]]', "{}", '[30000043,"\\u00e9",[],[]]', "[30000043,7,[],[]]"]
+    "text",
+    ["", "3", "[]", "[30000000]", '["a",1,[],[],0]', "{}", '[30000043,"\\u00e9",[],[],0]', "[30000043,7,[],[],0]"],
 )
 async def test_a_note_that_can_not_be_read_is_none(shared: World, text: str) -> None:
     replica = shared.replica()

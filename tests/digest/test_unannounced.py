@@ -37,6 +37,7 @@ class Unannounced:
 
     trail: Trail
     watching: Watching
+    hours: "Hours"
 
     async def look(self, digest: int) -> Looked:
         return await self.watching.watch.look(self.trail.bucket, self.trail.digests[digest], 0.0)
@@ -57,6 +58,10 @@ class Hours:
 
     def __init__(self) -> None:
         self.at = 0.0
+        self.behind = False
+
+    def announcements(self, notes: Notes | None) -> Announcements:
+        return Announcements(notes, behind=lambda: self.behind, unix_time=self.now)
 
     def now(self) -> float:
         return self.at
@@ -83,14 +88,14 @@ async def unannounced(
         async def make(logs: int, *, hour: int = 0) -> Unannounced:
             trail = Trail(world.trail.s3, watching.bucket, world.trail.end, account="222233334444")
             await trail.deliver(6, logs=logs)
-            hears = looks = Announcements(notes, unix_time=hours.now)
+            hears = looks = hours.announcements(notes)
             if notes:
-                looks = Announcements(notes, unix_time=hours.now)
+                looks = hours.announcements(notes)
             known = [key for each in trail.logs[:hour] + trail.logs[hour + 1 :] for key in each]
             await hours.pass_by(trail.end - 7 * HOUR, trail.end, known, hears, trail.bucket)
             case = Watching(world, notes, looks)
             await stack.enter_async_context(case.watch)
-            return Unannounced(trail, case)
+            return Unannounced(trail, case, hours)
 
         yield make
 
@@ -133,11 +138,34 @@ async def test_while_messages_wait_nothing_is_concluded_and_later_all_of_it(
 ) -> None:
     case = await unannounced(6, hour=2)
     assert [await case.found(digest) for digest in range(3)] == [([], [])] * 3
-    case.watching.behind = True
+    case.hours.behind = True
     assert [await case.found(digest) for digest in (3, 4)] == [([], [])] * 2
-    case.watching.behind = False
+    case.hours.behind = False
     assert await case.found(5) == (["LogFilesUnannounced"], case.trail.logs[2])
     assert case.counted("unchecked") in (None, 0)
+
+
+async def test_what_may_not_have_been_announced_is_read_and_not_told(
+    unannounced: Callable[..., Awaitable[Unannounced]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.digest.announced._BEGUN", 90)  # when hour 0 is delivered, nobody has listened for long
+    case = await unannounced(6, hour=0)
+    assert await case.found(0) == ([], [])
+    assert await case.found(1) == ([], case.trail.logs[0])
+    assert await case.found(2) == ([], [])
+    assert case.counted("unannounced") in (None, 0)
+
+
+async def test_beside_a_trail_that_was_deleted_they_are_found_too(
+    unannounced: Callable[..., Awaitable[Unannounced]],
+) -> None:
+    case = await unannounced(6, hour=2)
+    trail = case.trail
+    gone = Trail(trail.s3, trail.bucket, trail.end - 4 * HOUR, account=trail.account, name="gone")
+    await gone.deliver(1, logs=0)
+    assert [await case.found(digest) for digest in range(3)] == [([], [])] * 3
+    assert await case.found(3) == (["LogFilesUnannounced"], trail.logs[2])
+    assert [await case.found(digest) for digest in (4, 5)] == [([], [])] * 2
 
 
 async def test_that_a_time_was_never_looked_at_is_counted(
@@ -146,11 +174,11 @@ async def test_that_a_time_was_never_looked_at_is_counted(
     monkeypatch.setattr("stream.digest.watching.KEPT_S", 2.0 * HOUR)
     case = await unannounced(6, hour=2)
     assert [await case.found(digest) for digest in range(3)] == [([], [])] * 3
-    case.watching.behind = True
+    case.hours.behind = True
     assert [await case.found(digest) for digest in (3, 4)] == [([], [])] * 2
-    case.watching.behind = False
+    case.hours.behind = False
     assert await case.found(5) == ([], [])
-    assert case.counted("unchecked") == 1
+    assert case.counted("unchecked") == 2, "an hour each"
 
 
 async def test_run_reads_log_files_that_were_never_announced(
@@ -169,7 +197,8 @@ async def test_run_reads_log_files_that_were_never_announced(
         table = await create_table(dynamodb)
         async with replica(Aws(Metrics()), table) as ledger:
             for minute in range(int(trail.end) // 60 - 300, int(time.time()) // 60 + 1):
-                assert await ledger.revise(f"announced-{minute % 360}", _being(json.dumps([minute, "", ["other"], []])))
+                note = json.dumps([minute, "", ["other"], [], False])
+                assert await ledger.revise(f"announced-{minute % 360}", _being(note))
         wanted = settings(wiring, WEBHOOK_URL=receiver.url, DIGEST="true", LEDGER=f"dynamodb://{table}", BUCKETS="*")
         async with Workload(wanted, emulator.environ | world.environ, tmp_path) as workload:
             for number, key in enumerate(trail.digests[:2]):

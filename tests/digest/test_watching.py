@@ -32,14 +32,12 @@ class Watching:
 
     def __init__(self, world: World, notes: Notes | None = None, announcements: Announcements | None = None) -> None:
         self.metrics = Metrics()
-        self.behind = False
         self.watch = DigestWatch(
             Aws(self.metrics),
             self.metrics,
             account_name=lambda _: "prod",
             notes=notes,
             announcements=announcements,
-            behind=lambda: self.behind,
         )
         self.bucket = world.trail.bucket
 
