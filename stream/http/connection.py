@@ -7,8 +7,8 @@ from typing import Final, cast
 import httptools
 
 _BUFFERED_BYTES: Final = 64 * 1024  # of a body that nobody has read yet; then no more is taken from the socket
-_RECEIVED: Final = memoryview(bytearray(256 * 1024))
-"""What is received goes through here: of one connection at a time, whose parser copies what it wants to keep."""
+RECEIVED_BYTES: Final = 256 * 1024
+"""Of one connection's bytes taken from the socket at once."""
 
 _MAX_HEAD_BYTES: Final = 64 * 1024  # llhttp knows no limit
 _CHECKS: Final = 4  # a stall is noticed by a quarter of its time later
@@ -29,14 +29,19 @@ class Connection(asyncio.BufferedProtocol):
         stall_s: for so long nothing may come while something is awaited.
         kept_s: for so long it stays open without a request.
         gone: is told when it is closed.
+        received: what is received goes through here, which all connections of one event loop may share: the parser
+            copies what is kept, before anything else is received.
     """
 
-    def __init__(self, *, stall_s: float, kept_s: float, gone: "Callable[[Connection], None]") -> None:
+    def __init__(
+        self, *, stall_s: float, kept_s: float, gone: "Callable[[Connection], None]", received: memoryview
+    ) -> None:
         self.status = 0
         self.answering = False
         self._stall_s = stall_s
         self._kept_s = kept_s
         self._gone = gone
+        self._received = received
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
@@ -130,11 +135,11 @@ class Connection(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """See `asyncio.BufferedProtocol`."""
         del sizehint
-        return _RECEIVED
+        return self._received
 
     def buffer_updated(self, nbytes: int) -> None:
         """See `asyncio.BufferedProtocol`."""
-        data = _RECEIVED[:nbytes]
+        data = self._received[:nbytes]
         if self._whole:  # nobody has asked
             self._fail(Disconnected("more than was asked for"))
             return

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Final, Self
 
-from stream.http.connection import Connection, Disconnected
+from stream.http.connection import RECEIVED_BYTES, Connection, Disconnected
 from stream.http.origin import Origin
 
 _CONNECT_S: Final = 5.0
@@ -31,6 +31,7 @@ class Pool(AbstractAsyncContextManager["Pool"]):
         self._user_agent = user_agent
         self._stall_s = stall_s
         self._tls = tls
+        self._received = memoryview(bytearray(RECEIVED_BYTES))
         self._idle: dict[Origin, list[Connection]] = {}
         self._all: set[Connection] = set()
 
@@ -77,7 +78,7 @@ class Pool(AbstractAsyncContextManager["Pool"]):
         secure = origin.scheme == "https"
         async with asyncio.timeout(_CONNECT_S):
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(stall_s=self._stall_s, kept_s=_KEPT_S, gone=self._forget),
+                lambda: Connection(stall_s=self._stall_s, kept_s=_KEPT_S, gone=self._forget, received=self._received),
                 origin.host,
                 origin.port,
                 ssl=self._tls if secure else None,
