@@ -19,7 +19,7 @@ import structlog
 
 from stream.aws import Aws
 from stream.checks.outcome import AWS_ERRORS, error_code
-from stream.digest.announced import KEPT_S, Announcements
+from stream.digest.announced import KEPT_S, Announcements, Known
 from stream.digest.chain import HOUR_S
 from stream.digest.digest import Place
 from stream.digest.finding import Finding
@@ -58,10 +58,6 @@ class Looked:
     unread: list[str]
     folder: tuple[str, str] = ("", "")
     until: float = 0.0
-
-
-class _NotNowError(Exception):
-    """What was announced is not known now: it is looked at when the next digest comes."""
 
 
 class DigestWatch:
@@ -167,10 +163,10 @@ class DigestWatch:
         notices = [notice_of(finding, place, self._account_name(place.account), now) for finding in findings]
         if beside is None or listed_after is None:
             return Looked(notices, [])
-        try:
-            told, unread = await self._unread(bucket, beside, listed_after)
-        except _NotNowError:
+        known = await self._announcements.known(listed_after) if self._announcements is not None else None
+        if known is None:  # now: at the next digest it may be
             return Looked(notices, [])
+        told, unread = await self._unread(bucket, beside, known)
         if told:
             finding = Finding("log_unannounced", bucket, told[0].key, f"{len(told)} log files")
             notices.append(notice_of(finding, place, self._account_name(place.account), now))
@@ -226,22 +222,20 @@ class DigestWatch:
             )
         return known.after(beside.until, found=bool(found)), [] if usual else found[:_MOST_FORGED]
 
-    async def _unread(self, bucket: str, beside: Beside, since: float) -> tuple[list[Object], list[Object]]:
+    async def _unread(self, bucket: str, beside: Beside, known: Known) -> tuple[list[Object], list[Object]]:
         """The log files that are listed and were never announced, to tell of; and those that are to be read.
 
         Whatever may not have been announced is read; a change that was told is not told twice.
         """
-        known = await self._announcements.known(since) if self._announcements is not None else None
-        if known is None:
-            raise _NotNowError
         never, perhaps = [], []
         for one in beside.listed:
-            announced, at = known.includes(bucket, one.key, written(one)), written(one)
+            at = written(one)
+            announced = known.includes(bucket, one.key, at)
             if announced is False:
                 never.append(one)
             elif announced is None and known.was_listened_to(at):
                 perhaps.append(one)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # there may be thousands, at some milliseconds each
         if perhaps:
             log.info(
                 "log files that may not have been announced are read",
