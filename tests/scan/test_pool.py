@@ -35,6 +35,10 @@ PLAN = Plan(
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
+# A copy would have the other threads' ends of pipes too; without threads, which is when there are copies, it has none.
+beside_threads = pytest.mark.parametrize("processes", ["fresh"], indirect=True)
+
+
 @pytest.fixture(autouse=True, params=["copied", "fresh"])
 def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways to start them, whatever threads the tests' own process has."""
@@ -97,6 +101,7 @@ def test_more_findings_than_are_held_in_memory_all_come_in_order_and_leave_no_fi
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@beside_threads
 def test_a_log_file_that_kills_its_process_is_named_and_hides_none_of_its_neighbours(tmp_path: Path) -> None:
     """The killer is a pipe: whoever opens it is killed, once in the pool and once alone."""
     pipe = tmp_path / "pipe"
@@ -128,6 +133,7 @@ def test_a_log_file_that_kills_its_process_is_named_and_hides_none_of_its_neighb
     assert events(third) == [0, 1, 2, 3]
 
 
+@beside_threads
 def test_leaving_early_stops_a_process_in_the_middle_of_a_log_file(tmp_path: Path) -> None:
     """The log file is a pipe that goes on with blanks for as long as anybody reads it."""
     pipe = tmp_path / "pipe"
