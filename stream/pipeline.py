@@ -29,7 +29,7 @@ from stream.detect.detector import account_mismatch
 from stream.detect.impact import operation_of
 from stream.errors import LogFileError, PoisonMessage, TrailstreamError
 from stream.faults import Place, misplaced, unread, unreadable
-from stream.intake.keys import key_region, log_file_account
+from stream.intake.keys import key_region
 from stream.intake.notification import Notification, ObjectRef, parse
 from stream.intake.objects import Objects
 from stream.intake.queue import Message
@@ -66,11 +66,7 @@ class MessageFailed(TrailstreamError):
 
 @dataclass(slots=True)
 class _Work:
-    """What is known of one message while it is worked on; all that it brings is held against one set of rules.
-
-    Attributes:
-        done: what is to be done when all of it has been read and told.
-    """
+    """What is known of one message while it is worked on; all that it brings is held against one set of rules."""
 
     message: Message
     notification: Notification
@@ -78,7 +74,7 @@ class _Work:
     deliveries: asyncio.TaskGroup
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_ALERTS_AT_ONCE))
     faults: list[str] = field(default_factory=list)
-    done: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    done: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # to be called when all is read and told
     trace: "MessageTrace | None" = None
 
 
@@ -210,21 +206,18 @@ class Pipeline:
         await asyncio.sleep(0)  # a file may be full of alerts: the event loop turns after each
 
     async def _look_at_digest(self, digests: "DigestWatch", bucket: str, key: str, work: _Work) -> None:
-        """Tell what is wrong with a digest file that was announced; if it can't be looked at, that is a fault.
-
-        Log files that it lists and that were never announced are read.
-        """
+        """Tell what is wrong with a digest file, and read what it lists and nobody announced; else it is a fault."""
         if not any(fnmatchcase(bucket, glob) for glob in self._settings.buckets):
             return
         try:
             looked = await digests.look(bucket, key, self._unix_time())
         except LogFileError as error:
-            self._failed(error, ObjectRef(bucket, key, None, None, None, ""), work)
+            self._failed(error, ObjectRef.newest(bucket, key), work)
             return
         for notice in looked.notices:
             await self._tell(notice.alert(), work)
         for each in looked.unread:
-            await self._read(ObjectRef(bucket, each, None, None, None, log_file_account(each) or ""), work)
+            await self._read(ObjectRef.newest(bucket, each), work)
         work.done.append(partial(digests.read, looked))
 
     async def _inline(self, record: dict[str, Any], work: _Work) -> None:

@@ -47,6 +47,11 @@ class ObjectRef:
     size: int | None
     account_id: str
 
+    @classmethod
+    def newest(cls, bucket: str, key: str, *, size: int | None = None) -> "ObjectRef":
+        """An object's newest version, of which no notification tells; `size` if it is known."""
+        return cls(bucket, key, None, None, size, log_file_account(key) or "")
+
 
 @dataclass(frozen=True, slots=True)
 class Notification:

@@ -104,9 +104,7 @@ class Downloads:
         return task
 
     async def _fetch(self, source: Source, queue: asyncio.Queue[_Chunk]) -> None:
-        reference = ObjectRef(
-            bucket=source.bucket, key=source.key, version_id=None, region=None, size=source.size_bytes, account_id=""
-        )
+        reference = ObjectRef.newest(source.bucket, source.key, size=source.size_bytes)
         try:
             async with self._objects.open(reference) as log_file:
                 while chunk := await log_file.read():
