@@ -18,6 +18,9 @@ _MOST: Final = 10_000  # in a minute, of which all but one are made up
 LITERAL: Final = Literal(_PREFIX, whole=False)
 """What the prefilter has to look for beside the rules' texts."""
 
+CALL: Final = Literal("GetCallerIdentity", member="eventName")
+"""Where alone it need look: the call that bears the word."""
+
 
 def fresh() -> str:
     """A token that was never used."""

@@ -10,8 +10,8 @@ class Literal:
     Attributes:
         text: at least one character; compared without regard to ASCII case.
         whole: the text is a whole JSON string value (so that its quotes may be searched for as well), not a part.
-        member: the whole text is the value of a member of this name, or in an array or object that is; empty: it may
-            stand anywhere.
+        member: the text is the value of a member of this name, or begins it if it is no whole one, or is in an array or
+            object that is; empty: it may stand anywhere.
     """
 
     text: str

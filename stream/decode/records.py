@@ -93,6 +93,7 @@ class LogDecoder:
         self._splitter = Splitter(max_record_bytes)
         able = scouting and prefilter.literals is not None and max_record_bytes >= LEAST_RECORD_BYTES
         able = able and (stored_bytes or 0) <= MOST_BYTES  # or it would have to begin anew in the end
+        self._max_record_bytes = max_record_bytes
         self._scout = Scout(prefilter, max_record_bytes=max_record_bytes) if able else None
         self._harmless: glance.Harmless | None = None
         self._arrays = 0
@@ -166,7 +167,17 @@ class LogDecoder:
             if self._scout is None:
                 raise
             # It comes again, after the records before it.
-        yield from self._start_over()
+        if scout.named:
+            yield from self._look_again(Scout(self._prefilter, max_record_bytes=self._max_record_bytes, by_texts=True))
+        else:
+            yield from self._start_over()
+
+    def _look_again(self, scout: Scout) -> Iterator[list[Record]]:
+        self._scout, self._inflater = scout, Inflater(self.beginning)
+        for chunk in tuple(self.beginning.chunks):
+            yield from self._look_over(scout, self._inflater.windows(chunk))
+            if self._scout is not scout:
+                return
 
     def _start_over(self) -> Iterator[list[Record]]:
         self._scout = None

@@ -6,6 +6,9 @@ sentinel pattern hits every escape that could stand for such a character, and a 
 Literals of one member (`"eventName":"StopLogging"`) are one pattern that begins with the member's name. An engine has
 to look closely at that name alone, and goes through 150 literals at more than twice the speed. The same pattern hits
 the name wherever something else follows it than a text as CloudTrail and JSON's usual writers set it.
+
+Where each literal is of a member, or is only ever beside one that is, such a pattern is searched for alone first. An
+engine that looks for one text alone does so at twice the speed again; only what it hits is searched for all.
 """
 
 import re
@@ -13,6 +16,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any, Final
+
+import stringzilla
 
 from stream.decode.literals import Literal
 from stream.logger import logger
@@ -29,6 +34,10 @@ _UNSAFE: Final = frozenset('"\\/')
 _MAX_ALTERNATION: Final = 12_000
 """Characters of a pattern's alternatives; Hyperscan takes patterns of 16,000 at most."""
 
+_HUMP: Final = re.compile(r"[a-z][A-Z][a-z]{0,5}\Z")
+_ESCAPE: Final = rb"\u00"
+"""Begins the escapes of all that literals are made of."""
+
 Search = Callable[[bytes], bool]
 
 
@@ -36,14 +45,25 @@ class Prefilter:
     """Answers whether a stretch of JSON could hold one of the literals.
 
     With `None` for the literals (a rule that has none) the answer is always yes. May be used from several threads.
+
+    Args:
+        literals: a record that could match has one of them.
+        named: and one of these, which are all of one member; nothing but speed hangs on them.
+
+    Attributes:
+        longest_bytes: of the longest match: two stretches that overlap by as much hide nothing at their seam.
+        search: whether records, each of them whole, may be such.
+        texts: whether these bytes, of whatever parts of records, may hold one of the literals.
+        names: whether they may hold one of `named`, in half of that time; `None`: that is not to be had.
     """
 
-    def __init__(self, literals: Iterable[Literal] | None) -> None:
+    def __init__(self, literals: Iterable[Literal] | None, named: Iterable[Literal] | None = None) -> None:
         self.literals = None if literals is None else tuple(sorted(set(literals)))
-        self.longest_bytes = max(map(_span, self.literals or ()), default=0)
-        """Of the longest match: two stretches that overlap by as much hide nothing at their seam."""
-        self.search: Search = _always if self.literals is None else _engine(self.literals)
-        """Whether these bytes may hold a literal. They have to be whole records: nothing is remembered of the last."""
+        of_members = (self.literals or ()) if named is None else tuple(sorted(set(named)))
+        self.longest_bytes = max(map(_span, (*(self.literals or ()), *of_members)), default=0)
+        self.texts: Search = _always if self.literals is None else _engine(self.literals)
+        self.names = None if self.literals is None else _names_engine(of_members)
+        self.search = self.texts if self.names is None else _in_turn(self.names, self.texts)
 
 
 def patterns(literals: Iterable[Literal]) -> list[bytes]:
@@ -53,7 +73,7 @@ def patterns(literals: Iterable[Literal]) -> list[bytes]:
         ValueError: a literal is empty or has a character outside printable ASCII, or `"`, `\` or `/`.
     """
     expressions = []
-    keyed: dict[str, list[str]] = {}
+    keyed: dict[str, list[Literal]] = {}
     characters: set[str] = set()
     for literal in literals:
         for text in filter(None, (literal.text, literal.member)) if literal.text else ("",):
@@ -61,23 +81,33 @@ def patterns(literals: Iterable[Literal]) -> list[bytes]:
                 raise ValueError(f"not a text that can be searched for in JSON: {text!r}")
             characters.update(text.lower(), text.upper())
         if literal.member:
-            keyed.setdefault(literal.member, []).append(literal.text)
+            keyed.setdefault(literal.member, []).append(literal)
         else:
             quote = '"' if literal.whole else ""
             expressions.append(f"{quote}{re.escape(literal.text)}{quote}".encode())
-    for member, texts in keyed.items():
-        expressions += _keyed(member, texts)
+    for member, of_member in keyed.items():
+        expressions += _keyed(f'"{member}"', of_member)
     if characters:
         codes = "|".join(sorted(f"{ord(character):02x}" for character in characters))
         expressions.append(rf"\\u00(?:{codes})".encode())
     return expressions
 
 
-def _keyed(member: str, texts: Iterable[str]) -> Iterator[bytes]:
-    """Expressions for any of the texts as a member's value, and for a value that is written in another way."""
+def _keyed(name: str, literals: Iterable[Literal]) -> Iterator[bytes]:
+    """Expressions for any of the texts as the value of the member whose name ends so, and for one written otherwise."""
     anything_else = '[^:]|:[^ "]|: [^"]'  # than :"text" and : "text"; of arrays and of more white space, for instance
-    for part in _parts([re.escape(text) for text in texts]):
-        yield f'"{re.escape(member)}"(?:: ?"(?:{"|".join(part)})"|{anything_else})'.encode()
+    for part in _parts([re.escape(literal.text) + '"' * literal.whole for literal in literals]):
+        yield f'{re.escape(name)}(?:: ?"(?:{"|".join(part)})|{anything_else})'.encode()
+
+
+def _end_of_name(member: str) -> str:
+    """The end of a member's name, quoted, that is rare by its first two characters: `tName"` of `eventName`.
+
+    For one text alone, Hyperscan compares the first two characters that differ among its last eight (its "noodle"
+    engine), and looks closely where they are: there are ten `en` in a record of CloudTrail's, and one `tN`.
+    """
+    hump = _HUMP.search(member)
+    return f'{hump[0] if hump else member[-7:]}"'
 
 
 def _parts(texts: Iterable[str]) -> Iterator[list[str]]:
@@ -104,19 +134,36 @@ def _engine(literals: tuple[Literal, ...]) -> Search:
     expressions = patterns(literals)
     if not expressions:
         return lambda _: False
-    portable = portable_engine(expressions)
+    return _trusted(lambda: _hyperscan_engine(expressions), literals) or portable_engine(expressions)
+
+
+def _names_engine(literals: tuple[Literal, ...]) -> Search | None:
+    members = {literal.member for literal in literals}
+    if len(members) != 1 or "" in members:
+        return None
+    expressions = list(_keyed(_end_of_name(*members), literals))
+    return _trusted(lambda: _or_escapes(_hyperscan_engine(expressions)), literals)
+
+
+def _or_escapes(search: Search) -> Search:
+    # Few log files have a backslash, and the C library finds one sooner than any engine finds more than that.
+    return lambda data: search(data) or (b"\\" in data and stringzilla.find(data, _ESCAPE) >= 0)
+
+
+def _trusted(engine: Callable[[], Search], literals: tuple[Literal, ...]) -> Search | None:
+    """One that Hyperscan makes, if it is here and finds each of the literals."""
     if hyperscan is None:
-        return portable
+        return None
     try:
-        search = _hyperscan_engine(expressions)
+        search = engine()
         trusted = _passes_self_test(search, literals)
     except hyperscan.HyperscanError as error:
         logger().warning("hyperscan refused the rules' literals, using the slower engine", error=str(error))
-        return portable
+        return None
     if not trusted:
         # One build of this engine's family was found to miss matches: better slow than blind.
         logger().error("hyperscan missed a literal in its self-test, using the slower engine")
-        return portable
+        return None
     return search
 
 
@@ -124,6 +171,10 @@ def portable_engine(expressions: list[bytes]) -> Search:
     """The standard library's engine: for platforms without the fast one, and what the fast one is held against."""
     pattern = re.compile(b"|".join(expressions), re.IGNORECASE)
     return lambda data: pattern.search(data) is not None
+
+
+def _in_turn(first: Search, second: Search) -> Search:
+    return lambda data: first(data) and second(data)
 
 
 def _hyperscan_engine(expressions: list[bytes]) -> Search:

@@ -3,6 +3,9 @@
 A file that is large, looks like CloudTrail's at its beginning and its end, and holds no literal in between, is proven
 harmless by that alone: its records are counted by what stands between them, and not parsed. At the first doubt whoever
 drives this begins the file anew, the slow way.
+
+As long as no event is named that could match, names are all that is searched for. Where one is, the texts that have to
+stand beside it are searched for in all of the file: they may be in another window of the same record.
 """
 
 import re
@@ -30,14 +33,17 @@ class Scout:
     """Looks through one file.
 
     Attributes:
+        named: whether it doubts for a name alone, so that one which begins the file anew by texts may prove it.
         records: that were seen, by the separators between them.
         first: the text of the first one.
     """
 
-    def __init__(self, prefilter: Prefilter, *, max_record_bytes: int) -> None:
+    def __init__(self, prefilter: Prefilter, *, max_record_bytes: int, by_texts: bool = False) -> None:
+        self.named = False
         self.records = 0
         self.first = b""
-        self._search = prefilter.search
+        self._texts = prefilter.texts
+        self._names = None if by_texts else prefilter.names
         self._overlap = prefilter.longest_bytes
         self._longest_gap = max_record_bytes - 2 * SHORTEST_BYTES
         self._separator = b""
@@ -53,8 +59,7 @@ class Scout:
         """Whether the file is proven harmless up to here."""
         if not self._separator and not self._begin(window):
             return False
-        # What is cut in two by the end of a window stands in neither of them.
-        if self._search(window) or self._search(self._end[-self._overlap :] + window[: self._overlap]):
+        if not self._is_free(window):
             return False
         seam = self._end[-len(self._separator) + 1 :] + window[: len(self._separator) - 1]
         # By vector instructions: Python's own count takes longer than the search for all literals.
@@ -63,6 +68,19 @@ class Scout:
         self._gap = 0 if count else self._gap + len(window)
         self._end = window[-_KEPT_BYTES:]
         return self._gap <= self._longest_gap  # or a record may be too large
+
+    def _is_free(self, window: bytes) -> bool:
+        """Whether there is nothing in this window, nor at its seam with the last, that doubts could be of."""
+        # What is cut in two by the end of a window stands in neither of them.
+        seam = self._end[-self._overlap :] + window[: self._overlap]
+        if self._names is not None:
+            if not self._names(window) and not self._names(seam):
+                return True
+            if self._end:
+                self.named = True
+                return False
+            self._names = None
+        return not self._texts(window) and not self._texts(seam)
 
     def is_whole(self) -> bool:
         """Whether what came last is the end of a log file."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stream.canary.mark import LITERAL
+from stream.canary.mark import CALL, LITERAL
 from stream.decode import Prefilter
 from stream.detect.detector import Detector
 from stream.detect.placeholders import is_inline, load
@@ -43,10 +43,11 @@ class Detection:
             ConfigError: a file can't be used; names the variable, the file and the reason.
         """
         rules = rules_of(settings)
-        literals = rules.literals
+        literals, named = rules.literals, rules.named
         if settings.canary and literals is not None:
             literals |= {LITERAL}
-        return cls(Prefilter(literals), detector(rules), suppressions_of(settings, rules))
+            named = None if named is None else named | {CALL}
+        return cls(Prefilter(literals, named), detector(rules), suppressions_of(settings, rules))
 
 
 def rules_of(settings: Settings) -> RuleSet:

@@ -28,6 +28,7 @@ from stream.detect.fields import Field, members, scalars, values
 from stream.detect.modifiers import cidr_test, compare_test, reference_test, regex_test, required_texts, time_test
 from stream.detect.patterns import (
     Test,
+    beginning_literal,
     bool_test,
     name_literal,
     number_test,
@@ -43,6 +44,9 @@ from stream.json_value import elements, fold
 
 Matches = Callable[[Mapping[str, Any]], bool]
 
+_TEXTS: Final = (SigmaString, SigmaCasedString)
+"""By exact class: a subclass may mean something else."""
+
 _COMMON_FIELDS: Final = frozenset(
     {
         "awsRegion",
@@ -57,6 +61,14 @@ _COMMON_FIELDS: Final = frozenset(
 )
 """Fields with few values, each in a great many records: a poor choice to look for."""
 
+_COMMON_NAMES: Final = frozenset(
+    {
+        *("AssumeRole", "Decrypt", "GenerateDataKey", "GetCallerIdentity", "Invoke", "PutMetricData"),
+        *("CopyObject", "DeleteObject", "GetObject", "HeadObject", "PutObject", "UploadPart"),
+    }
+)
+"""Events that a busy account's log files are full of, data events among them: a poor choice as well."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -66,11 +78,13 @@ class Compiled:
         matches: whether a record meets it; raises for no JSON object.
         literals: a record that meets it has at least one of them in its JSON; `None`: nothing is known of those.
         rarity: how few records have them, by the field they stand in: 0 (most have) to 2 (`eventName`).
+        named: the same as `literals`, but each is of `eventName`; `None`: it may have any.
     """
 
     matches: Matches
     literals: frozenset[Literal] | None = None
     rarity: int = 0
+    named: frozenset[Literal] | None = None
 
 
 def expanded(given: Iterable[SigmaType]) -> Iterator[SigmaType]:
@@ -89,8 +103,9 @@ def any_of(parts: list[Compiled]) -> Compiled:
     tests = [part.matches for part in parts]
     return Compiled(
         lambda record: any(test(record) for test in tests),
-        _union(part.literals for part in parts),
+        union(part.literals for part in parts),
         min(part.rarity for part in parts),
+        union(part.named for part in parts),
     )
 
 
@@ -108,7 +123,7 @@ def field_values(name: str, given: list[SigmaType]) -> Compiled:
     alternatives = [_value(field, rarity, value) for value in wanted]
     if len(alternatives) > 1 and len(plain) == len(wanted) and None not in plain:
         # One look-up instead of a comparison with each.
-        return Compiled(_reaches(field, _one_of(texts)), any_of(alternatives).literals, rarity)
+        return replace(any_of(alternatives), matches=_reaches(field, _one_of(texts)), rarity=rarity)
     return any_of(alternatives)
 
 
@@ -135,7 +150,7 @@ def keywords(given: list[SigmaType]) -> Compiled:
     def matches(record: Mapping[str, Any]) -> bool:
         return any(test(value) for value in scalars(record) for test in tests)
 
-    return Compiled(matches, _union(literals), 1)
+    return Compiled(matches, union(literals), 1)
 
 
 def _value(field: Field, rarity: int, value: SigmaType) -> Compiled:
@@ -151,22 +166,26 @@ def _value(field: Field, rarity: int, value: SigmaType) -> Compiled:
         agree = reference_test(value)
         return Compiled(lambda record: agree(values(record, field), values(record, other)), found, rarity)
     test, literal = _test(field, value)
+    if field.steps == ("eventName",) and isinstance(value, SigmaString) and type(value) in _TEXTS:
+        return _name(value, _reaches(field, test), literal)
     if not field.enters_documents:
-        found = _one(_in_member(field, literal))
+        found = _one(literal)
     return Compiled(_reaches(field, test), found, 0 if isinstance(value, SigmaBool) else rarity)
 
 
-def _in_member(field: Field, literal: Literal | None) -> Literal | None:
-    """The literal, bound to `eventName` if it is that field's: other members are no texts everywhere, or are rare."""
-    if literal is None or not literal.whole or field.steps != ("eventName",):
-        return literal
-    return replace(literal, member="eventName")
+def _name(value: SigmaString, matches: Matches, literal: Literal | None) -> Compiled:
+    """Of `eventName`, whose literals are bound to it: other members are no texts everywhere, or are rare."""
+    beginning = beginning_literal(parts_of(value))
+    if beginning is None:
+        return Compiled(matches, _one(literal), 2)
+    named = replace(beginning, member="eventName")
+    found = named if beginning == literal else literal
+    return Compiled(matches, _one(found), 0 if beginning.text in _COMMON_NAMES else 2, _one(named))
 
 
 def _test(field: Field, value: SigmaType) -> tuple[Test, Literal | None]:
-    # By exact class: a subclass may mean something else.
     kind = type(value)
-    if isinstance(value, SigmaString) and kind in (SigmaString, SigmaCasedString):
+    if isinstance(value, SigmaString) and kind in _TEXTS:
         parts = parts_of(value)
         return text_test(parts, cased=kind is SigmaCasedString), text_literal(parts)
     if isinstance(value, SigmaBool):
@@ -209,10 +228,11 @@ def _one(literal: Literal | None) -> frozenset[Literal] | None:
     return None if literal is None else frozenset({literal})
 
 
-def _union(sets: Iterable[frozenset[Literal] | None]) -> frozenset[Literal] | None:
-    union: frozenset[Literal] = frozenset()
+def union(sets: Iterable[frozenset[Literal] | None]) -> frozenset[Literal] | None:
+    """A record that has one of any of these; `None`: any record, since one of them is of any."""
+    united: frozenset[Literal] = frozenset()
     for each in sets:
         if each is None:
             return None
-        union |= each
-    return union
+        united |= each
+    return united

@@ -98,6 +98,17 @@ def text_literal(parts: Parts) -> Literal | None:
     return Literal(longest, whole=[longest] == list(parts) and not _UNQUOTED.fullmatch(longest))
 
 
+def beginning_literal(parts: Parts) -> Literal | None:
+    """The text that every value that passes `text_test` begins with; `None`: none that can be searched for.
+
+    Whole only where `text_literal` is.
+    """
+    found = _SEARCHABLE.match(parts[0]) if parts and isinstance(parts[0], str) else None
+    if found is None:
+        return None
+    return Literal(found[0], whole=[found[0]] == list(parts) and not _UNQUOTED.fullmatch(found[0]))
+
+
 def plain_text(parts: Parts) -> str | None:
     """The text of a pattern without wildcards; `None` if it has one."""
     return "".join(map(str, parts)) if all(isinstance(part, str) for part in parts) else None

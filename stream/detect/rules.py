@@ -14,6 +14,7 @@ from typing import Any, Final
 from stream.alert import RuleInfo
 from stream.decode.literals import Literal
 from stream.detect.documents import documents, files, is_test, mapping, one_line, read
+from stream.detect.leaves import union
 from stream.detect.placeholders import Placeholders
 from stream.detect.sigma import Matches, compile_rule
 from stream.errors import ConfigError
@@ -36,6 +37,7 @@ class Rule:
         pack: the built-in pack that it is of, or `CUSTOM`.
         source: the file that it was read from.
         literals: a record that matches has at least one of these in its JSON; `None` (unindexed): any record may match.
+        named: the same, but each is of `eventName`; `None`: it may have any.
         condition: its test, for JSON objects only; callers want `matches`.
         name: Sigma's other way to refer to it, beside its id; `None` if it has none.
     """
@@ -45,6 +47,7 @@ class Rule:
     source: str
     literals: frozenset[Literal] | None
     condition: Matches
+    named: frozenset[Literal] | None = None
     name: str | None = None
 
     def matches(self, record: Any) -> bool:
@@ -76,13 +79,15 @@ class RuleSet:
 
     Attributes:
         literals: of all rules together; `None` as soon as one of them is unindexed.
+        named: of all of them, too.
         refused: the rules that were left out.
     """
 
     def __init__(self, rules: Iterable[Rule], refused: Iterable[Refused] = ()) -> None:
         self.rules = tuple(rules)
         self.refused = tuple(refused)
-        self.literals = _union(self.rules)
+        self.literals = union(rule.literals for rule in self.rules)
+        self.named = union(rule.named for rule in self.rules)
         named = [(rule, _names(rule)) for rule in self.rules]
         self._unnamed = tuple(rule for rule, names in named if names is None)
         self._by_name = {
@@ -139,10 +144,9 @@ class RuleSet:
 
 def _names(rule: Rule) -> frozenset[str] | None:
     """The only values of `eventName`, where that is a text, by which a rule can match; `None`: there may be others."""
-    literals = rule.literals
-    if literals is None or any(literal.member != "eventName" for literal in literals):
+    if rule.named is None or not all(literal.whole for literal in rule.named):
         return None
-    return frozenset(fold(literal.text) for literal in literals)
+    return frozenset(fold(literal.text) for literal in rule.named)
 
 
 def packs() -> tuple[str, ...]:
@@ -159,15 +163,6 @@ def pack_text(name: str) -> str:
 
 def _folder() -> Traversable:
     return resources.files("stream.detect") / "packs"
-
-
-def _union(rules: Iterable[Rule]) -> frozenset[Literal] | None:
-    literals: frozenset[Literal] = frozenset()
-    for rule in rules:
-        if rule.literals is None:
-            return None
-        literals |= rule.literals
-    return literals
 
 
 def _pack(name: str) -> Iterator[Rule]:
@@ -201,4 +196,4 @@ def _rules(text: str, *, pack: str, source: str, variable: str, placeholders: Pl
         except ConfigError as error:
             yield Refused(variable, source, one_line(error))
         else:
-            yield Rule(info, pack, source, compiled.literals, compiled.matches, document.get("name"))
+            yield Rule(info, pack, source, compiled.literals, compiled.matches, compiled.named, document.get("name"))

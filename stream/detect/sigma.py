@@ -211,7 +211,8 @@ def _all_of(parts: list[Compiled]) -> Compiled:
     if not searchable:
         return Compiled(matches)
     best = max(searchable, key=_selectivity)
-    return Compiled(matches, best.literals, best.rarity)
+    named = [part for part in parts if part.named is not None]
+    return Compiled(matches, best.literals, best.rarity, max(named, key=_selectivity).named if named else None)
 
 
 def _selectivity(part: Compiled) -> tuple[int, int]:

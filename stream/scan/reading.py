@@ -96,7 +96,7 @@ class Reader:
         self._plan = plan
         placeholders = load(plan.placeholders)
         rules = rules or RuleSet.load(plan.packs, plan.rules, strict=plan.rules_strict, placeholders=placeholders)
-        self._prefilter = Prefilter(rules.literals)
+        self._prefilter = Prefilter(rules.literals, rules.named)
         self._suppressions = Suppressions.load(plan.suppress, rules.rules, placeholders)
         self._detector = Detector(
             rules,

@@ -176,7 +176,8 @@ def _alone(ordinary: Sequence[LogFile]) -> Sequence[Sequence[bytes]]:
 def _decode(bodies: Sequence[bytes]) -> float:
     """CPU-seconds a log file of finding and parsing the records that could match, by the default rules."""
     settings = Settings()
-    prefilter = Prefilter(RuleSet.load(settings.packs, ()).literals)
+    rules = RuleSet.load(settings.packs, ())
+    prefilter = Prefilter(rules.literals, rules.named)
     began = process_time()
     for body in bodies:
         decoder = LogDecoder(

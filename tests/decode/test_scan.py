@@ -40,20 +40,43 @@ def test_the_value_of_a_member_is_hit_however_it_is_written(data: st.DataObject)
     written = f'{{"x":1,{name}{data.draw(space)}:{data.draw(space)}{value}}}'
     assert text in json.dumps(json.loads(written)[member])
 
-    prefilter = Prefilter([Literal(text, member=member), Literal("another", member="eventName")])
-    assert prefilter.search(written.encode())
-    if len(written) == len(f'{{"x":1,"{member}":"{text}"}}'):
-        assert len(f'"{member}": "{text}"') <= prefilter.longest_bytes
+    beginning = Literal(text[: data.draw(st.integers(1, len(text)))], whole=False, member=member)
+    for literal in (Literal(text, member=member), beginning):
+        assert Prefilter([literal, Literal("another", member="eventName")]).search(written.encode())
+        prefilter = Prefilter([literal, Literal("another", member=member)])  # of one member: in turn
+        assert prefilter.search(written.encode())
+        assert len(f'"{member}": "{literal.text}"') <= prefilter.longest_bytes
 
 
 def test_a_member_is_hit_alone_with_its_texts() -> None:
-    names = [f"{name}{number}" for number in range(300) for name in NAMES]  # of more than one pattern
+    names = [f"{name}{number}" for number in range(400) for name in NAMES]  # of more than one pattern
     prefilter = Prefilter(Literal(name, member="eventName") for name in names)
 
-    assert len(scan.patterns(prefilter.literals or ())) == 1 + 1 + sum(map(len, names)) // 12_000
+    assert len(scan.patterns(prefilter.literals or ())) == 2 + 1
     assert all(prefilter.search(f'{{"eventName":"{name}"}}'.encode()) for name in names)
     assert not prefilter.search(b'{"eventName": "StopLogging", "other":"StopLogging1","a":["StopLogging2"]}')
     assert not prefilter.search(b'{"eventname2":["StopLogging1"],"n":{"StopLogging1":1}}')
+
+
+def test_a_text_that_is_only_ever_beside_a_name_is_hit_beside_it_alone() -> None:
+    named = [Literal("PutObject", whole=False, member="eventName"), Literal("StopLogging", member="eventName")]
+    prefilter = Prefilter([Literal("AWSLogs", whole=False), Literal("StopLogging", member="eventName")], named)
+
+    assert prefilter.search(b'{"eventName":"PutObjectAcl","requestParameters":{"key":"awslogs/1"}}')
+    assert prefilter.search(rb'{"eventName":"PutO\u0062ject","requestParameters":{"key":"AWSLogs/1"}}')
+    assert prefilter.search(rb'{"eventName":["PutObject"],"requestParameters":{"key":"\u0041WSLogs/1"}}')
+    assert prefilter.search(b'{"eventName":"StopLogging"}')
+    assert not prefilter.search(b'{"eventName":"PutObject","requestParameters":{"key":"logs/1"}}')
+    assert not prefilter.search(b'{"eventName":"GetObject","requestParameters":{"key":"AWSLogs/1"}}')
+    assert not prefilter.search(rb'{"eventName":"GetObject","requestParameters":{"key":"AWSLogs\\/1"}}')
+
+
+@given(st.lists(st.tuples(PRINTABLE, st.booleans()), min_size=1, max_size=5), st.binary(max_size=200), SPACES)
+def test_to_search_in_turn_gives_the_same_answer(literals: list[tuple[str, bool]], data: bytes, space: bytes) -> None:
+    wanted = [Literal(text, whole, member="eventName") for text, whole in literals]
+    block = data + b'"eventName"' + space + literals[0][0].encode() + data
+
+    assert Prefilter(wanted).search(block) == Prefilter(wanted, ()).search(block)
 
 
 @given(st.lists(st.tuples(PRINTABLE, st.booleans()), min_size=1, max_size=5), st.binary(max_size=200), SPACES)
@@ -104,3 +127,10 @@ def test_an_engine_that_misses_is_not_used(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(scan, "_hyperscan_engine", lambda _: lambda data: b'x"StopLogging"x' in data)
 
     assert Prefilter([Literal("StopLogging")]).search(b'"StopLogging"')
+
+
+def test_an_engine_that_misses_names_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = scan._hyperscan_engine
+    monkeypatch.setattr(scan, "_hyperscan_engine", lambda them: (lambda _: False) if len(them) == 1 else of(them))
+
+    assert Prefilter([Literal("StopLogging", member="eventName")]).search(b'{"eventName":"StopLogging"}')

@@ -21,9 +21,19 @@ STOP = {"eventVersion": "1.11", "eventName": "StopLogging"}
 Found = tuple[list[Record], int, dict[str, Any], str | None]
 
 
-def read(body: bytes, *, scouting: bool, size: int = 64 * 1024, limit: int = 4 << 20, most: int = 1 << 30) -> Found:
+def read(
+    body: bytes,
+    *,
+    scouting: bool,
+    size: int = 64 * 1024,
+    limit: int = 4 << 20,
+    most: int = 1 << 30,
+    prefilter: Prefilter | None = None,
+) -> Found:
     """The records, how many there were, the first, and the fault."""
-    decoder = LogDecoder(Prefilter(LITERALS), max_record_bytes=limit, max_log_bytes=most, scouting=scouting)
+    decoder = LogDecoder(
+        prefilter or Prefilter(LITERALS), max_record_bytes=limit, max_log_bytes=most, scouting=scouting
+    )
     found: list[Record] = []
     fault: str | None = None
     try:
@@ -82,6 +92,35 @@ def test_a_match_that_a_window_cuts_in_two_is_found(shift: int) -> None:
     text += ",".join(json.dumps(each) for each in MANY) + "]}"
     found, records, _, fault = assert_alike(gzip.compress(text.encode(), 1))
     assert (len(found), records, fault) == (1, 1502, None)
+
+
+BESIDE = Prefilter(
+    [Literal("StopLogging", member="eventName"), Literal("AWSLogs", whole=False)],
+    [Literal("StopLogging", member="eventName"), Literal("PutObject", whole=False, member="eventName")],
+)
+
+
+@pytest.mark.parametrize("size", [200_000, 1 << 20])
+@pytest.mark.parametrize("key", ["AWSLogs/1", "logs/1"])
+@pytest.mark.parametrize("after", [10, 200_000, 300_000, 600_000])
+@pytest.mark.parametrize("first", ["eventName", "key", "both"])
+def test_a_text_is_found_in_whatever_window_its_name_stands(first: str, after: int, key: str, size: int) -> None:
+    begins = '{"eventVersion":"1"'
+    nested = f"[{begins}}},{begins}}}]"  # looks like the end of a record
+    name, key, gap = '"eventName":"PutObjectAcl"', f'"key":"{key}"', f'"x":"{"x" * after}"'
+    parts = {"eventName": [name, gap, nested, key], "key": [key, nested, gap, name], "both": [name, key, gap]}[first]
+    record = ",".join([begins, *(f'"n":{part}' if part == nested else part for part in parts)]) + "}"
+    noise = random.Random(1)
+    many = [
+        f'{begins},"eventName":"DescribeTrails","n":"{noise.randbytes(20).hex()}{"x" * 200}"}}' for _ in range(3000)
+    ]
+    body = gzip.compress(('{"Records":[' + ",".join([*many[:700], record, *many[700:]]) + "]}").encode(), 1)
+    quick, slow = (read(body, scouting=scouting, prefilter=BESIDE, size=size) for scouting in (True, False))
+
+    assert quick[0] == slow[0]
+    assert len(quick[0]) == (1 if "AWS" in key else 0)
+    assert (slow[1], slow[3]) == (3001, None)
+    assert quick[1] == (3001 if quick[0] or first == "both" else 3002)  # one more is seen where nothing is split
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Every built-in rule has a test in which it fires and a near miss, and does what they say."""
 
+import botocore.session
 import pytest
 
 from stream.commands.rule_files import RuleFile, built_in_files
@@ -49,3 +50,25 @@ def test_every_rule_of_a_pack_can_be_searched_for(file: RuleFile) -> None:
     for rule in RuleSet.load([file.source.removesuffix(".yml")], []).rules:
         assert rule.literals, rule.info.title
         assert not Prefilter(rule.literals).search(b'{"eventName": "DescribeInstances"}')
+
+
+def test_the_default_packs_are_found_by_the_names_of_events() -> None:
+    """So that a log file takes a search for one text: see `stream.decode.scan`."""
+    assert RuleSet.load(["ct-013", "audit-trail", "own-path"], []).named
+
+
+def test_whatever_writes_an_object_of_s3_concerns_log_files() -> None:
+    """The SDK's list of operations grows: one that the rule does not name is to be looked at."""
+    s3 = botocore.session.get_session().get_service_model("s3")
+    shapes = {name: s3.operation_model(name).input_shape for name in s3.operation_names}
+    names = {name for name, shape in shapes.items() if shape is not None and "Key" in shape.members}
+    rule = next(rule for rule in RuleSet.load(["audit-trail"], []).rules if rule.name == "log-files")
+
+    def concerned(name: str) -> bool:
+        record = {"eventSource": "s3.amazonaws.com", "eventName": name, "requestParameters": {"key": "a/AWSLogs/b"}}
+        return rule.matches(record)
+
+    assert len(names) > 20
+    assert {name for name in names if not concerned(name)} == {
+        name for name in names if name.startswith(("Get", "Head", "List"))
+    }

@@ -54,6 +54,40 @@ def test_the_rarest_part_of_a_rule_is_looked_for(selection: Any, expected: set[s
     assert literals(compiled(selection)) == expected
 
 
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ({"eventName": ["StopLogging", "Start*"]}, {("StopLogging", True), ("Start", False)}),
+        ({"eventName|startswith": "Stop", "userAgent": "x"}, {("Stop", False)}),
+        ({"eventName": "Put*Policy"}, {("Put", False)}),
+        ({"eventName|contains": "Policy"}, None),
+        ({"eventName|startswith": "/Policy"}, None),
+        ({"eventName": ["StopLogging", "*x"]}, None),
+        ({"eventName": "true"}, {("true", False)}),
+        ({"eventName|re": "^Stop"}, None),
+        ({"a": "x", "eventName|cased": "Stop"}, {("Stop", True)}),
+        ({"a": "x"}, None),
+        ([{"eventName": "A1"}, {"eventName": "B1"}], {("A1", True), ("B1", True)}),
+        ([{"eventName": "A1"}, {"b": "y"}], None),
+    ],
+)
+def test_the_names_are_known_by_which_a_rule_can_match(selection: Any, expected: set[tuple[str, bool]] | None) -> None:
+    named = compiled(selection).named
+
+    assert (None if named is None else {(literal.text, literal.whole) for literal in named}) == expected
+    assert all(literal.member == "eventName" for literal in named or ())
+
+
+def test_beside_the_name_of_an_event_that_is_everywhere_something_else_is_looked_for() -> None:
+    rule = compiled(
+        {"eventName|startswith": ["PutObject", "DeleteObject"], "requestParameters.key|contains": "AWSLogs"}
+    )
+
+    assert literals(rule) == {"AWSLogs"}
+    assert rule.named is not None
+    assert {literal.text for literal in rule.named} == {"PutObject", "DeleteObject"}
+
+
 def test_nothing_is_looked_for_in_a_negation() -> None:
     assert literals(compiled({"a": "x"}, "not selection")) is None
     assert literals(compiled({"a": "x"}, "selection and not other", other={"eventName": "y"})) == {"x"}
@@ -208,11 +242,14 @@ def test_a_record_that_matches_has_a_literal_in_its_json(seed: int) -> None:
         rule = compile_rule({**HEAD, "detection": {"one": one, "two": two, "condition": random.choice(CONDITIONS)}})[1]
         if rule.literals is None:
             continue
-        may_hold = portable_engine(patterns(rule.literals))  # what Prefilter answers, without its start-up
+        # What Prefilter answers, without its start-up.
+        may_hold = portable_engine(patterns(rule.literals))
+        may_be_named = portable_engine(patterns(rule.named)) if rule.named else may_hold
         for _ in range(20):
             text = some_record(random, one)
             if rule.matches(json.loads(text)):
                 assert may_hold(text.encode()), (one, two, text)
+                assert may_be_named(text.encode()), (one, two, text)
                 proven += 1
 
     assert proven > 100
