@@ -27,12 +27,16 @@ class Batches:
 
     def add(self, held: Held, *, after_s: float = 0.0) -> None:
         """Send it with the next batch, or with the one after so many seconds."""
-        now = asyncio.get_running_loop().time()
         if after_s > 0:
+            now = asyncio.get_running_loop().time()
             heapq.heappush(self._later, (now + after_s, next(self._order), held))
-        else:
-            self._append(held, now)
-        self._changed.set()
+            self._changed.set()
+            return
+        if not self._ready:
+            self._send_at = asyncio.get_running_loop().time() + self._linger_s
+        self._ready.append(held)
+        if len(self._ready) in (1, BATCH):  # whoever waits does so for its first, or for it to be full
+            self._changed.set()
 
     def hurry(self) -> None:
         """From now on, don't wait for batches to fill."""
@@ -60,7 +64,9 @@ class Batches:
         while True:
             now = loop.time()
             while self._later and self._later[0][0] <= now:
-                self._append(heapq.heappop(self._later)[2], now)
+                if not self._ready:
+                    self._send_at = now + self._linger_s
+                self._ready.append(heapq.heappop(self._later)[2])
             if len(self._ready) >= BATCH or (self._ready and now >= self._send_at):
                 batch = [self._ready.popleft() for _ in range(min(BATCH, len(self._ready)))]
                 self._send_at = now + self._linger_s
@@ -73,8 +79,3 @@ class Batches:
                     await self._changed.wait()
             except TimeoutError:
                 continue
-
-    def _append(self, held: Held, now: float) -> None:
-        if not self._ready:
-            self._send_at = now + self._linger_s
-        self._ready.append(held)

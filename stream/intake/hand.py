@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import structlog
 
@@ -128,6 +128,8 @@ class Hand:
         self.uncongested = asyncio.Event()
         self.uncongested.set()
         metrics.messages_in_flight.set_function(self.__len__)
+        # Looking up a metric by its labels costs as much as counting.
+        self._settled = {outcome: metrics.messages_settled.labels(outcome) for outcome in get_args(Outcome)}
 
     def __len__(self) -> int:
         return len(self._held)
@@ -149,7 +151,7 @@ class Hand:
         if held is None:
             return None
         self._count(received)
-        self._metrics.messages_settled.labels("expired").inc()
+        self._settled["expired"].inc()
         held.handle = received.handle
         held.receive_count = received.receive_count
         held.received_at = held.hidden_at = time.monotonic()
@@ -197,7 +199,7 @@ class Hand:
             return
         held.settled = True
         del self._held[held.message.id]
-        self._metrics.messages_settled.labels(outcome).inc()
+        self._settled[outcome].inc()
         if held.stage is not Stage.WORKING:
             self._settling -= 1
             if self._settling < _MOST_SETTLING:

@@ -1,14 +1,14 @@
 """Long polls of the queue, and the work on what they bring; neither can harm the other, nor one message its sibling."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from stream.intake.faults import SqsError, Streak
 from stream.intake.hand import Hand, Held, Message
 from stream.intake.pace import Backoff, Pace
 from stream.intake.settlement import Settlement
+from stream.intake.slots import Slot, Slots
 from stream.intake.sqs import BATCH, Received, Sqs
 from stream.metrics import Metrics
 from stream.settings import Settings
@@ -46,7 +46,7 @@ class Receiver:
         self._errors = metrics.errors
         self._visibility_timeout_s = settings.visibility_timeout
         self._pace = pace
-        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._slots = Slots(settings.concurrency)
         self._stopping = stopping
         self._streak = Streak("receiving fails", "receiving again")
 
@@ -54,69 +54,59 @@ class Receiver:
         """One loop of long polls, until stopped; messages are worked on by tasks of `work`."""
         failing = Backoff(*self._pace.receive_backoff_s)
         idle = Backoff(min(_FIRST_IDLE_S, self._pace.idle_s), self._pace.idle_s)
-        loop = asyncio.get_running_loop()
-        while not self._stopping.is_set():
-            slots = await self._unless_stopped(self._take_slots())
-            try:
-                if not slots or await self._unless_stopped(self._admitted(room)) is None:
-                    continue
-                asked_at = loop.time()
-                received = await self._unless_stopped(self._poll(len(slots)))
-                if received is None:
-                    continue
-                failing.reset()
-                self._streak.ended()
-                begun = [self._begin(message, slots, process, work) for message in received]
-                if any(begun):
-                    idle.reset()
-                    continue
-                quick = loop.time() - asked_at < min(self._pace.idle_s, self._pace.long_poll_s / 2)
-                pause_s = idle.next() if quick else 0.0
-            except SqsError as error:
-                self._errors.labels("receive", error.reason).inc()
-                self._streak.failed(reason=error.reason, code=error.code)
-                pause_s = failing.next()
-            finally:
-                for slot in slots or ():
-                    slot.give_back()
-            if pause_s:
-                await self._unless_stopped(asyncio.sleep(pause_s))
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        try:
+            while not self._stopping.is_set():
+                slots: list[Slot] = []
+                try:
+                    answer = await self._unless(stopped, self._receive(slots, room))
+                    if answer is None:
+                        continue
+                    failing.reset()
+                    self._streak.ended()
+                    received, took_s = answer
+                    begun = [self._begin(message, slots, process, work) for message in received]
+                    if any(begun):
+                        idle.reset()
+                        continue
+                    quick = took_s < min(self._pace.idle_s, self._pace.long_poll_s / 2)
+                    pause_s = idle.next() if quick else 0.0
+                except SqsError as error:
+                    self._errors.labels("receive", error.reason).inc()
+                    self._streak.failed(reason=error.reason, code=error.code)
+                    pause_s = failing.next()
+                finally:
+                    for slot in slots:
+                        slot.give_back()
+                if pause_s:
+                    await self._unless(stopped, asyncio.sleep(pause_s))
+        finally:
+            stopped.cancel()
 
-    async def _take_slots(self) -> "list[_Slot]":
-        """From one to ten: waits for the first as long as it takes, and a moment for the others.
-
-        Without that moment a busy replica would ask for one message whenever one was finished.
-        """
-        slots = [await _Slot.taken(self._slots)]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._pace.gather_s):
-                while len(slots) < BATCH:
-                    slots.append(await _Slot.taken(self._slots))
-        return slots
-
-    async def _admitted(self, room: Room) -> Literal[True]:
+    async def _receive(self, slots: list[Slot], room: Room) -> tuple[list[Received], float]:
+        """One long poll, for as many messages as slots could be taken; and the seconds that it took."""
+        slots += await self._slots.take(BATCH, gather_s=self._pace.gather_s)
         await self._hand.uncongested.wait()
         await room()
-        return True
-
-    async def _poll(self, most: int) -> list[Received]:
-        return await self._sqs.receive(
-            most, wait_s=self._pace.long_poll_s, visibility_timeout_s=self._visibility_timeout_s
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        received = await self._sqs.receive(
+            len(slots), wait_s=self._pace.long_poll_s, visibility_timeout_s=self._visibility_timeout_s
         )
+        return received, loop.time() - asked_at
 
-    async def _unless_stopped(self, waiting: Coroutine[Any, Any, _T]) -> _T | None:
-        """Its result; `None` if it was cut short. An answer that is already there is never thrown away."""
+    async def _unless(self, stopped: asyncio.Future[Any], waiting: Coroutine[Any, Any, _T]) -> _T | None:
+        """Its result; `None` if the stop cut it short. An answer that is already there is never thrown away."""
         task = asyncio.ensure_future(waiting)
-        stopped = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            task.cancel()  # does nothing to one that is done
-            stopped.cancel()
-            await asyncio.wait((task, stopped))
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
         return None if task.cancelled() else task.result()
 
-    def _begin(self, received: Received, slots: "list[_Slot]", process: Process, work: asyncio.TaskGroup) -> bool:
+    def _begin(self, received: Received, slots: list[Slot], process: Process, work: asyncio.TaskGroup) -> bool:
         """Whether there is new work by it."""
         if self._hand.join(received) is not None:
             return False
@@ -145,20 +135,3 @@ class Receiver:
             held.message.waiting()
         if not held.settled:
             settle(held)
-
-
-class _Slot:
-    """One of the messages that may be worked on at once; given back once, however often that is asked for."""
-
-    def __init__(self, slots: asyncio.Semaphore) -> None:
-        self._slots: asyncio.Semaphore | None = slots
-
-    @classmethod
-    async def taken(cls, slots: asyncio.Semaphore) -> "_Slot":
-        await slots.acquire()
-        return cls(slots)
-
-    def give_back(self) -> None:
-        if self._slots is not None:
-            self._slots.release()
-            self._slots = None
