@@ -6,12 +6,11 @@ spelling; what the prefilter proves harmless is never parsed.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 import orjson
 
 from stream.decode import glance
@@ -20,6 +19,7 @@ from stream.decode.inflate import Inflater
 from stream.decode.scan import Prefilter
 from stream.decode.scout import LEAST_RECORD_BYTES, SHORTEST_BYTES, Scout
 from stream.decode.split import Batch, Splitter, is_json
+from stream.decode.suspects import suspects
 from stream.errors import LogFileError
 
 _HELD_BYTES: Final = 4 * 1024 * 1024
@@ -28,12 +28,6 @@ _HELD_BYTES: Final = 4 * 1024 * 1024
 
 _MOST_UNREADABLE: Final = 20
 _EXCERPT_BYTES: Final = 1000
-
-_GROUP: Final = 4
-"""Elements that are searched at once: a search costs more to begin than to do on a record's text."""
-
-_TRIED: Final = 16
-"""Of so many it is seen whether most could match."""
 
 _SLOW_STEPS: Final = 100  # elements read one by one, about a millisecond, after which the caller may do something else
 
@@ -278,27 +272,10 @@ class LogDecoder:
             self._first = bytes(batch.elements[0])
         self.records += len(batch.elements)
         if self._prefilter.search(batch.text):
-            for text in self._suspects(batch.elements):
+            for text in suspects(batch, self._prefilter):
                 self._parse(text)
         elif not batch.checked:
             self._broken += sum(not is_json(bytes(element)) for element in batch.elements)
-
-    def _suspects(self, elements: Sequence[msgspec.Raw | bytes]) -> Iterator[bytes]:
-        """The texts of those that could match, of elements one of which could, and maybe of some more."""
-        if len(elements) == 1:
-            yield bytes(elements[0])
-            return
-        search, found = self._prefilter.search, 0
-        for start in range(0, len(elements), _GROUP):
-            group = elements[start : start + _GROUP]
-            if start >= _TRIED and found > start // 2:  # most can: to parse the others costs less than to find them
-                yield from map(bytes, elements[start:])
-                return
-            if search(b"".join(group)):
-                for text in map(bytes, group):
-                    if search(text):
-                        found += 1
-                        yield text
 
     def _begin_array(self) -> None:
         self._arrays = self._splitter.arrays
@@ -314,7 +291,7 @@ class LogDecoder:
             data = parse(text)
         except ValueError:
             if not self._prefilter.search(text):
-                return  # it was never looked at: see `_suspects`
+                return  # it was never looked at: see `suspects`
             self.unreadable += 1
             if len(self.unreadable_first) < _MOST_UNREADABLE:
                 digest = hashlib.sha256(text).digest()

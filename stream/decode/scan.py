@@ -12,21 +12,14 @@ engine that looks for one text alone does so at twice the speed again; only what
 """
 
 import re
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from importlib import import_module
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import stringzilla
 
+from stream.decode.engine import Ends, Search, fast, portable
 from stream.decode.literals import Literal
 from stream.logger import logger
-
-hyperscan: Any
-try:
-    hyperscan = import_module("hyperscan")
-except ImportError:  # no wheel for this platform: the standard library's engine is as right, only slower
-    hyperscan = None
 
 _UNSAFE: Final = frozenset('"\\/')
 """Characters that JSON spells in further ways (`\\"`, `\\\\`, `\\/`): no part of a literal."""
@@ -37,8 +30,6 @@ _MAX_ALTERNATION: Final = 12_000
 _HUMP: Final = re.compile(r"[a-z][A-Z][a-z]{0,5}\Z")
 _ESCAPE: Final = rb"\u00"
 """Begins the escapes of all that literals are made of."""
-
-Search = Callable[[bytes], bool]
 
 
 class Prefilter:
@@ -55,13 +46,14 @@ class Prefilter:
         search: whether records, each of them whole, may be such.
         texts: whether these bytes, of whatever parts of records, may hold one of the literals.
         names: whether they may hold one of `named`, in half of that time; `None`: that is not to be had.
+        ends: where they hold those literals; `None`: likewise.
     """
 
     def __init__(self, literals: Iterable[Literal] | None, named: Iterable[Literal] | None = None) -> None:
         self.literals = None if literals is None else tuple(sorted(set(literals)))
         of_members = (self.literals or ()) if named is None else tuple(sorted(set(named)))
         self.longest_bytes = max(map(_span, (*(self.literals or ()), *of_members)), default=0)
-        self.texts: Search = _always if self.literals is None else _engine(self.literals)
+        self.texts, self.ends = (_always, None) if self.literals is None else _texts_engine(self.literals)
         self.names = None if self.literals is None else _names_engine(of_members)
         self.search = self.texts if self.names is None else _in_turn(self.names, self.texts)
 
@@ -126,23 +118,23 @@ def _span(literal: Literal) -> int:
     return max(name + len(f'"{literal.text}"'), len(r"\u0041"))
 
 
-def _always(_: bytes) -> bool:
-    return True
-
-
-def _engine(literals: tuple[Literal, ...]) -> Search:
+def _texts_engine(literals: tuple[Literal, ...]) -> tuple[Search, Ends | None]:
     expressions = patterns(literals)
     if not expressions:
-        return lambda _: False
-    return _trusted(lambda: _hyperscan_engine(expressions), literals) or portable_engine(expressions)
+        return _never, None
+    engine = fast(expressions)
+    if engine is None or not _trusted(engine.search, literals):
+        return portable(expressions), None
+    return engine.search, engine.ends
 
 
 def _names_engine(literals: tuple[Literal, ...]) -> Search | None:
     members = {literal.member for literal in literals}
     if len(members) != 1 or "" in members:
         return None
-    expressions = list(_keyed(_end_of_name(*members), literals))
-    return _trusted(lambda: _or_escapes(_hyperscan_engine(expressions)), literals)
+    engine = fast(list(_keyed(_end_of_name(*members), literals)))
+    search = engine and _or_escapes(engine.search)
+    return search if search and _trusted(search, literals) else None
 
 
 def _or_escapes(search: Search) -> Search:
@@ -150,61 +142,24 @@ def _or_escapes(search: Search) -> Search:
     return lambda data: search(data) or (b"\\" in data and stringzilla.find(data, _ESCAPE) >= 0)
 
 
-def _trusted(engine: Callable[[], Search], literals: tuple[Literal, ...]) -> Search | None:
-    """One that Hyperscan makes, if it is here and finds each of the literals."""
-    if hyperscan is None:
-        return None
-    try:
-        search = engine()
-        trusted = _passes_self_test(search, literals)
-    except hyperscan.HyperscanError as error:
-        logger().warning("hyperscan refused the rules' literals, using the slower engine", error=str(error))
-        return None
-    if not trusted:
-        # One build of this engine's family was found to miss matches: better slow than blind.
-        logger().error("hyperscan missed a literal in its self-test, using the slower engine")
-        return None
-    return search
-
-
-def portable_engine(expressions: list[bytes]) -> Search:
-    """The standard library's engine: for platforms without the fast one, and what the fast one is held against."""
-    pattern = re.compile(b"|".join(expressions), re.IGNORECASE)
-    return lambda data: pattern.search(data) is not None
-
-
 def _in_turn(first: Search, second: Search) -> Search:
     return lambda data: first(data) and second(data)
 
 
-def _hyperscan_engine(expressions: list[bytes]) -> Search:
-    flags = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=expressions,
-        ids=list(range(len(expressions))),
-        elements=len(expressions),
-        flags=[flags] * len(expressions),
-    )
-    # A scratch must not be shared by two threads at once; hyperscan raises if it is.
-    scratches = threading.local()
-
-    def search(data: bytes) -> bool:
-        try:
-            scratch = scratches.own
-        except AttributeError:
-            scratch = scratches.own = hyperscan.Scratch(database)
-        try:
-            database.scan(data, match_event_handler=_stop, scratch=scratch)
-        except hyperscan.ScanTerminated:
-            return True
-        return False
-
-    return search
-
-
-def _stop(*_: object) -> bool:
+def _always(_: bytes) -> bool:
     return True
+
+
+def _never(_: bytes) -> bool:
+    return False
+
+
+def _trusted(search: Search, literals: tuple[Literal, ...]) -> bool:
+    if _passes_self_test(search, literals):
+        return True
+    # One build of this engine's family was found to miss matches: better slow than blind.
+    logger().error("hyperscan missed a literal in its self-test, using the slower engine")
+    return False
 
 
 def _passes_self_test(search: Search, literals: tuple[Literal, ...]) -> bool:

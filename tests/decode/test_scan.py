@@ -1,16 +1,19 @@
 """The prefilter is a proof of absence: what it passes over holds no literal in any spelling."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.decode import Literal, Prefilter, scan
+from stream.decode import Literal, Prefilter, engine, scan
 from tests.decode.logs import NAMES, SEEDS, spell
 
 PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters='"\\/'), min_size=1)
+find = partial(re.finditer, flags=re.IGNORECASE)
 SPACES = st.sampled_from([b":", b':"', b': "', b" : ", b":[", b""])
 
 
@@ -86,7 +89,7 @@ def test_both_engines_give_the_same_answer(literals: list[tuple[str, bool]], dat
     fast = Prefilter(wanted)
     block = data + b'"eventName"' + space + literals[0][0].encode() + data
 
-    assert fast.search(block) == scan.portable_engine(scan.patterns(wanted))(block)
+    assert fast.search(block) == engine.portable(scan.patterns(wanted))(block)
 
 
 def test_ordinary_json_is_not_hit() -> None:
@@ -119,18 +122,39 @@ def test_many_threads_may_search_at_once() -> None:
 def test_the_shortest_literals_pass_the_self_test() -> None:
     search = Prefilter([Literal("a", whole=False), Literal("0"), Literal("1")]).search
 
-    assert search.__module__ == "stream.decode.scan"
-    assert "hyperscan" in search.__qualname__ or scan.hyperscan is None
+    assert search.__module__ == "stream.decode.engine"
+    assert "Hyperscan" in search.__qualname__ or engine.hyperscan is None
 
 
 def test_an_engine_that_misses_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "_hyperscan_engine", lambda _: lambda data: b'x"StopLogging"x' in data)
+    monkeypatch.setattr(engine.Hyperscan, "search", lambda _, data: b'x"StopLogging"x' in data)
+    prefilter = Prefilter([Literal("StopLogging")])
 
-    assert Prefilter([Literal("StopLogging")]).search(b'"StopLogging"')
+    assert prefilter.search(b'"StopLogging"')
+    assert prefilter.ends is None
 
 
 def test_an_engine_that_misses_names_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    of = scan._hyperscan_engine
-    monkeypatch.setattr(scan, "_hyperscan_engine", lambda them: (lambda _: False) if len(them) == 1 else of(them))
+    named = [Literal("StopLogging", member="eventName")]
+    assert Prefilter(named).names is not None
+    search = engine.Hyperscan.search
+    monkeypatch.setattr(engine.Hyperscan, "search", lambda self, data: b"Name" not in data and search(self, data))
+    prefilter = Prefilter([Literal("StopLogging")], named)
 
-    assert Prefilter([Literal("StopLogging", member="eventName")]).search(b'{"eventName":"StopLogging"}')
+    assert prefilter.names is None
+    assert prefilter.ends is not None
+
+
+@given(st.lists(st.sampled_from(["StopLogging", "stoplogging", "S", "Stop\\u004cogging"]), max_size=9))
+def test_where_literals_end_is_told(texts: list[str]) -> None:
+    prefilter = Prefilter([Literal("StopLogging", member="eventName"), Literal("AWSLogs", whole=False)])
+    assert prefilter.ends is not None
+    block = json.dumps([{"eventName": text, "n": "awslogs"} for text in texts]).encode()
+    block = block.replace(b"\\\\", b"\\")
+    ends = prefilter.ends(block, 1000)
+
+    assert ends is not None
+    assert list(ends) == sorted(ends)
+    wanted = [found.end() for text in (rb'"stoplogging"', rb"awslogs", rb"\\u004c") for found in find(text, block)]
+    assert set(wanted) <= set(ends)
+    assert prefilter.ends(block, max(len(ends) - 1, 0)) == (None if ends else [])

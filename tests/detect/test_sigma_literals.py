@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.decode import Prefilter
+from stream.decode.engine import portable
 from stream.decode.literals import Literal
-from stream.decode.scan import patterns, portable_engine
+from stream.decode.scan import patterns
 from stream.detect.sigma import Compiled, compile_rule
 from tests.detect.strategies import json_values
 from tests.detect.test_sigma import HEAD, compiled
@@ -243,8 +244,8 @@ def test_a_record_that_matches_has_a_literal_in_its_json(seed: int) -> None:
         if rule.literals is None:
             continue
         # What Prefilter answers, without its start-up.
-        may_hold = portable_engine(patterns(rule.literals))
-        may_be_named = portable_engine(patterns(rule.named)) if rule.named else may_hold
+        may_hold = portable(patterns(rule.literals))
+        may_be_named = portable(patterns(rule.named)) if rule.named else may_hold
         for _ in range(20):
             text = some_record(random, one)
             if rule.matches(json.loads(text)):

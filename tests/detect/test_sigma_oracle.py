@@ -16,7 +16,8 @@ from sigma.rule import SigmaRule
 from sigma.types import SigmaCasedString, SigmaString, SpecialChars
 
 from stream.decode import Prefilter
-from stream.decode.scan import patterns, portable_engine
+from stream.decode.engine import portable
+from stream.decode.scan import patterns
 from stream.detect.sigma import compile_rule
 from tests.decode.logs import spelt
 from tests.detect.test_sigma import HEAD
@@ -269,7 +270,7 @@ def check(seen: Counter[str], seed: int) -> None:
     document = {**HEAD, "detection": {"one": one, "two": two, "condition": random.choice(CONDITIONS)}}
     tree = [each.parsed for each in SigmaRule.from_dict(document).detection.parsed_condition]
     rule = compile_rule(document, PLACEHOLDERS)[1]
-    may_hold = portable_engine(patterns(rule.literals or ()))
+    may_hold = portable(patterns(rule.literals or ()))
     found: list[dict[str, Any]] = []
     for _ in range(12):
         record = some_record(random, one, two)
