@@ -13,7 +13,7 @@ from stream.detect.suppressions import Suppression
 from stream.errors import LogFileError, PoisonMessage
 from stream.intake.notification import Notification, ObjectRef
 from stream.intake.queue import Message
-from stream.metrics import Metrics
+from stream.metrics import ENVELOPES, Metrics
 from stream.notice import is_notice
 
 log = structlog.get_logger()
@@ -47,6 +47,7 @@ class Books:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         # Looking up a metric by its labels costs as much as counting.
+        self._envelopes = {envelope: metrics.notifications.labels(envelope) for envelope in ENVELOPES}
         self._read_well = metrics.log_files.labels("read", "ok")
         self._stages = tuple(metrics.log_file_duration.labels(stage) for stage in ("fetch", "decode", "detect"))
 
@@ -56,13 +57,13 @@ class Books:
 
     def poison(self, error: PoisonMessage, message: Message) -> None:
         """A message is none that is known."""
-        self._metrics.notifications.labels("poison").inc()
+        self._envelopes["poison"].inc()
         self.count("notification", "poison")
         log.error("poison message", message_id=message.id, receives=message.receive_count, cause=str(error))
 
     def opened(self, notification: Notification, message: Message, *, digests: bool) -> None:
         """A message says this; what is none of our business is skipped, digests too unless they are looked at."""
-        self._metrics.notifications.labels(notification.envelope).inc()
+        self._envelopes[notification.envelope].inc()
         for bucket, key, reason in notification.skipped:
             if reason == "digest" and digests:
                 continue

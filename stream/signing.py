@@ -62,13 +62,12 @@ def signed(
         sent["x-amz-security-token"] = credentials.token
     counted = {**sent, "host": host}
     names = sorted(counted)
-    lines = "".join(f"{name}:{' '.join(counted[name].split())}\n" for name in names)
+    lines = "".join([f"{name}:{' '.join(counted[name].split())}\n" for name in names])
     signed_names = ";".join(names)
     request = f"{method}\n{path}\n{query}\n{lines}\n{signed_names}\n{payload_hash}"
     scope = f"{day}/{region}/{service}/aws4_request"
     text = f"{ALGORITHM}\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    key = _key(credentials.secret_key, day, region, service)
-    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    signature = _signature(_key(credentials.secret_key, day, region, service), text.encode())
     sent["authorization"] = (
         f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={signed_names}, Signature={signature}"
     )
@@ -81,8 +80,15 @@ def _moment(second: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def _key(secret: str, day: str, region: str, service: str) -> bytes:
+def _key(secret: str, day: str, region: str, service: str) -> hmac.HMAC:
+    """The key of a day, begun to sign with: what is the same in each signature is hashed once."""
     key = b"AWS4" + secret.encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return key
+    return hmac.new(key, digestmod="sha256")
+
+
+def _signature(begun: hmac.HMAC, text: bytes) -> str:
+    signing = begun.copy()
+    signing.update(text)
+    return signing.hexdigest()

@@ -25,7 +25,7 @@ LEAST_RECORD_BYTES: Final = 4 * SHORTEST_BYTES
 _HEAD: Final = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*(\{\s*"[^"\\]{1,64}")')
 _TAIL: Final = re.compile(rb"\}\s*\]\s*\}\s*\Z")
 _KEPT_BYTES: Final = 4096  # of the end: white space may follow the last bracket
-_TRIED_BYTES: Final = 16 * 1024
+_TRIED_BYTES: Final = 8 * 1024
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -107,6 +107,7 @@ class Scout:
 def _counts(records: bytes, separator: bytes) -> bool:
     """Whether a parser sees as many records here as the separators say."""
     try:
-        return len(_ELEMENTS.decode(b"[" + records + b"]")) == records.count(separator) + 1
+        elements = _ELEMENTS.decode(b"[" + records + b"]")
     except (msgspec.DecodeError, RecursionError):
         return False
+    return len(elements) == int(stringzilla.count(records, separator)) + 1

@@ -130,9 +130,10 @@ class Detector:
 
 def account_mismatch(record: Mapping[str, Any], log_file: LogFile | None) -> bool:
     """Whether a record's account is another than the one that its log file's key names: forged or misplaced."""
-    named = key_account(log_file.key) if log_file else None
-    recipient = record.get("recipientAccountId")
-    return named is not None and recipient is not None and text_at(record, "recipientAccountId") != named
+    if log_file is None or record.get("recipientAccountId") is None:
+        return False
+    named = key_account(log_file.key)
+    return named is not None and text_at(record, "recipientAccountId") != named
 
 
 def alert_id(record: Mapping[str, Any], rule_id: str) -> str:

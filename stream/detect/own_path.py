@@ -9,7 +9,8 @@ from stream.alert import LogFile
 from stream.detect.surroundings import Surroundings
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
-_KEY: Final = re.compile(r"(?:(?P<prefix>.*)/)?AWSLogs/(?:o-[a-z0-9]+/)?(?P<account>[0-9]{12})/", re.DOTALL)
+_FOLDER: Final = "AWSLogs/"
+_ACCOUNT: Final = re.compile(_FOLDER + r"(?:o-[a-z0-9]+/)?([0-9]{12})/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +53,27 @@ def own_path(log_file: LogFile | None, topic_arn: str | None, around: Surroundin
         around: what is ours, whichever message is looked at.
     """
     bucket = log_file.bucket or None if log_file else None
-    found = _KEY.match(log_file.key) if log_file else None
+    at, account = _account_folder(log_file.key) if log_file else (0, None)
     globs = list(around.log_buckets) or [glob for glob in around.buckets if glob.strip("*")]
     if bucket and not around.log_buckets:
         globs.append(_literally(bucket))
-    prefix = (found["prefix"] or "").strip("/") if found else None
+    prefix = log_file.key[:at].strip("/") if log_file and account else None
     return OwnPath(tuple(globs), bucket, prefix, topic_arn, around)
 
 
 def key_account(key: str) -> str | None:
     """The account, 12 digits, that a log file's key names, by the last `AWSLogs/` in it; a prefix may hold others."""
-    found = _KEY.match(key)
-    return found["account"] if found else None
+    return _account_folder(key)[1]
+
+
+def _account_folder(key: str) -> tuple[int, str | None]:
+    """Where the last folder `AWSLogs/` begins that has an account's in it, and the account."""
+    at = len(key)
+    while (at := key.rfind(_FOLDER, 0, at)) >= 0:
+        found = _ACCOUNT.match(key, at) if at == 0 or key[at - 1] == "/" else None
+        if found:
+            return at, found[1]
+    return 0, None
 
 
 def _literally(name: str) -> str:
