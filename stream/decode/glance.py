@@ -1,7 +1,8 @@
-"""A small log file in one piece in; out, what there is to know of it if nothing in it can match a rule.
+"""A log file in one piece in; out, what there is to know of it if nothing in it can match a rule.
 
-Most log files are of a few records and come in one piece. Inflated, searched and parsed in three calls, such a file
-takes half of what the general way takes, which looks at it next if there is anything about it at all.
+Most log files come in one piece: nine of ten have a few records, and CloudTrail begins another at some megabytes of
+JSON. Such a file is inflated at once and looked through in a few calls, which takes less than the general way does.
+That looks at the text next if there is anything about it at all.
 """
 
 from dataclasses import dataclass
@@ -10,12 +11,17 @@ from typing import Final
 import msgspec
 from isal import igzip_lib
 
+from stream.decode.beginning import MOST_BYTES
 from stream.decode.scan import Prefilter
+from stream.decode.scout import Scout
 
-MOST_BYTES: Final = 8 * 1024
-"""Of a file as it is stored."""
+MOST_JSON_BYTES: Final = 2 * 1024 * 1024
+"""Of a text that is made at once; half of a millisecond's inflating for each of its megabytes."""
 
-_MOST_JSON_BYTES: Final = 64 * 1024
+_FEW_BYTES: Final = 64 * 1024
+"""Of JSON that is parsed in no time, so that its records need not be counted by what stands between them."""
+
+_SIZE_BYTES: Final = 4
 
 # isal's stubs declare its exception as an instance.
 _IsalError: Final[type[Exception]] = igzip_lib.IsalError  # type: ignore[assignment]
@@ -37,22 +43,40 @@ class Harmless:
     Attributes:
         records: how many it has.
         first: the text of the first one; `None` if there is none.
-        json_bytes: of its JSON.
     """
 
     records: int
     first: bytes | None
-    json_bytes: int
 
 
-def glance(file: bytes, prefilter: Prefilter) -> Harmless | None:
-    """Look at a whole file of one gzip member; `None` if it is not that, not whole, or not plainly harmless."""
+def inflated(file: bytes) -> bytes | None:
+    """The text of a file that is one gzip member; `None` if it is not that, not whole, or too large.
+
+    A member ends with its text's size (RFC 1952, 2.3.1). What is no whole file ends with four bytes that hardly ever
+    are a size that it could have.
+    """
+    size = int.from_bytes(file[-_SIZE_BYTES:], "little")
+    if not len(file) // 2 <= size <= MOST_JSON_BYTES or len(file) > MOST_BYTES:
+        return None
     member = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
     try:
-        text = member.decompress(file, _MOST_JSON_BYTES)
-        if not member.eof or member.unused_data or prefilter.search(text):
-            return None
-        records = _parse(text).Records
-    except (_IsalError, msgspec.DecodeError, RecursionError):
+        text = member.decompress(file, size + 1)  # with room for one byte more, it goes on to the end
+    except _IsalError:
         return None
-    return Harmless(len(records), bytes(records[0]) if records else None, len(text))
+    return text if member.eof and not member.unused_data else None
+
+
+def harmless(text: bytes, prefilter: Prefilter, *, max_record_bytes: int) -> Harmless | None:
+    """Look at the text of a whole log file; `None` if it is not plainly harmless."""
+    if len(text) > max_record_bytes:
+        return None  # a record may be too large
+    if len(text) > _FEW_BYTES:
+        scout = Scout(prefilter, max_record_bytes=max_record_bytes)
+        return Harmless(scout.records, scout.first) if scout.is_clean(text) and scout.is_whole() else None
+    if prefilter.search(text):
+        return None
+    try:
+        records = _parse(text).Records
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return Harmless(len(records), bytes(records[0]) if records else None)

@@ -88,6 +88,11 @@ class Inflater:
                 end = self.compressed_bytes - len(chunk) + start + len(piece)
                 yield from self._inflate(piece, end)
 
+    def inflated(self, file: bytes, text: bytes) -> None:
+        """Say that the file begins with this gzip member, of which somebody else has made this text."""
+        self.compressed_bytes, self.json_bytes = len(file), len(text)
+        self._plain, self._members = False, 1
+
     def finish(self) -> None:
         """Say that no more bytes come.
 

@@ -15,7 +15,7 @@ import orjson
 
 from stream.decode import glance
 from stream.decode.beginning import MOST_BYTES, Beginning
-from stream.decode.inflate import Inflater
+from stream.decode.inflate import WINDOW_BYTES, Inflater
 from stream.decode.scan import Prefilter
 from stream.decode.scout import LEAST_RECORD_BYTES, SHORTEST_BYTES, Scout
 from stream.decode.split import Batch, Splitter, is_json
@@ -108,10 +108,11 @@ class LogDecoder:
         return self._inflater.json_bytes
 
     def steps(self, chunk: bytes) -> Iterator[list[Record]]:
-        """Feed a chunk lazily: each step does one window's work at most and gives what may be handed on already.
+        """Feed a chunk lazily: each step does some work and gives what may be handed on already.
 
-        The iterator has to be exhausted before the next chunk. A caller with an event loop stops between two steps
-        and goes on in a thread when there is much to do.
+        A step is a window's work, or that of inflating a file that came at once, about a millisecond. The iterator has
+        to be exhausted before the next chunk. A caller with an event loop stops between two steps and goes on in a
+        thread when there is much to do.
 
         Raises:
             LogFileError: the file can't be read further; `take` still gives the records found before the fault.
@@ -121,8 +122,11 @@ class LogDecoder:
             self._harmless = None
             yield from self._start_over()
             return
-        if self._scout is not None and len(self.beginning.chunks) == 1 and self._is_plainly_harmless(chunk):
-            return
+        if self._scout is not None and len(self.beginning.chunks) == 1:
+            text = glance.inflated(chunk)
+            if text is not None and len(text) <= self._max_log_bytes:
+                yield from self._look_at_all(chunk, text)
+                return
         if self._scout is not None and fits:
             yield from self._look_over(self._scout, self._inflater.windows(chunk))
             return
@@ -130,16 +134,13 @@ class LogDecoder:
             yield from self._start_over()
         yield from self._look_through(chunk)
 
-    def _is_plainly_harmless(self, chunk: bytes) -> bool:
-        """Whether a small file is in this chunk, if it is all of it, with nothing that could match."""
-        if len(chunk) > glance.MOST_BYTES:
-            return False
-        harmless = glance.glance(chunk, self._prefilter)
-        if harmless is None or harmless.json_bytes > self._max_log_bytes:
-            return False
-        self._harmless = harmless
-        self._inflater.compressed_bytes, self._inflater.json_bytes = len(chunk), harmless.json_bytes
-        return True
+    def _look_at_all(self, file: bytes, text: bytes) -> Iterator[list[Record]]:
+        """Look at what is all of the file, unless more comes."""
+        self._inflater.inflated(file, text)
+        self._scout = None
+        self._harmless = glance.harmless(text, self._prefilter, max_record_bytes=self._max_record_bytes)
+        if self._harmless is None:
+            yield from self._look_into_all(text[at : at + WINDOW_BYTES] for at in range(0, len(text), WINDOW_BYTES))
 
     def _look_over(self, scout: Scout, windows: Iterator[bytes]) -> Iterator[list[Record]]:
         """See whether the file needs splitting at all; if it does, begin it anew and catch up."""

@@ -22,7 +22,10 @@ from stream.intake.notification import ObjectRef
 log = structlog.get_logger()
 
 CHUNK_BYTES: Final = 64 * 1024
-"""Least size of a chunk, but for the last one."""
+"""Least size of a chunk, but for the first and the last one."""
+
+FIRST_CHUNK_BYTES: Final = 256 * 1024
+"""Of the first: most files come in one piece then, which takes less to decode, and is kept in any case."""
 
 _ATTEMPTS: Final = 6  # in a row without a single byte between them
 _REQUESTS: Final = 100  # in all, for one that breaks off again and again
@@ -148,8 +151,9 @@ class Download(AbstractAsyncContextManager["Download"]):
     async def _chunk(self, answer: Response) -> bytes:
         parts: list[bytes] = []
         size = 0
+        least = CHUNK_BYTES if self._bytes else FIRST_CHUNK_BYTES
         try:
-            while size < CHUNK_BYTES and (part := await answer.read()):
+            while size < least and (part := await answer.read()):
                 parts.append(part)
                 size += len(part)
         except UNANSWERED as error:

@@ -1,14 +1,17 @@
-"""A glance at a small file never says anything else than reading it does."""
+"""A glance at a file that came in one piece never says anything else than reading it does."""
 
 import gzip
 import json
+import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.decode import LogDecoder, Prefilter
-from stream.decode.glance import MOST_BYTES, glance
+from stream.decode.beginning import MOST_BYTES
+from stream.decode.glance import MOST_JSON_BYTES, Harmless, harmless, inflated
 from stream.decode.literals import Literal
 from stream.errors import LogFileError
 from tests.decode.logs import ordinary
@@ -30,8 +33,8 @@ AFTER = st.sampled_from(
 )
 
 
-def read(body: bytes, size: int, *, quick: bool, most: int = 1 << 30) -> tuple[Any, ...]:
-    decoder = LogDecoder(PREFILTER, max_record_bytes=4 << 20, max_log_bytes=most, scouting=quick)
+def read(body: bytes, size: int, *, quick: bool, most: int = 1 << 30, most_record: int = 4 << 20) -> tuple[Any, ...]:
+    decoder = LogDecoder(PREFILTER, max_record_bytes=most_record, max_log_bytes=most, scouting=quick)
     found = []
     fault = None
     try:
@@ -44,16 +47,75 @@ def read(body: bytes, size: int, *, quick: bool, most: int = 1 << 30) -> tuple[A
     return found, decoder.records, decoder.first_record(), decoder.compressed_bytes, decoder.json_bytes, fault
 
 
+def glance(body: bytes, *, most_record: int = 4 << 20) -> Harmless | None:
+    text = inflated(body)
+    return None if text is None else harmless(text, PREFILTER, max_record_bytes=most_record)
+
+
+def large(*elements: str, records: int = 1000) -> str:
+    """The JSON of a log file of more than a parser takes in no time, with these among its records."""
+    noise = random.Random(1)
+    ordinaries = [f'{{"eventVersion":"1","eventName":"ListTrails","n":"{noise.random()}"}}' for _ in range(records)]
+    return '{"Records":[' + ",".join([*ordinaries[:700], *elements, *ordinaries[700:]]) + "]}"
+
+
 def test_an_ordinary_small_file_takes_no_more_than_a_glance() -> None:
-    text = json.dumps({"Records": RECORDS}).encode()
-    seen = glance(gzip.compress(text), PREFILTER)
+    seen = glance(gzip.compress(json.dumps({"Records": RECORDS}).encode()))
     assert seen is not None
-    assert (seen.records, seen.json_bytes) == (5, len(text))
+    assert seen.records == 5
     assert json.loads(seen.first or b"") == RECORDS[0]
 
 
+def test_so_does_a_large_one() -> None:
+    seen = glance(gzip.compress(large(records=20_000).encode()))
+    assert seen is not None
+    assert seen.records == 20_000
+    assert json.loads(seen.first or b"")["eventName"] == "ListTrails"
+
+
 def test_a_file_with_a_match_takes_more() -> None:
-    assert glance(gzip.compress(b'{"Records":[{"eventName":"StopLogging"}]}'), PREFILTER) is None
+    assert glance(gzip.compress(b'{"Records":[{"eventName":"StopLogging"}]}')) is None
+    assert glance(gzip.compress(large('{"eventName":"StopLogging"}').encode())) is None
+
+
+def test_what_is_no_whole_member_or_too_large_is_not_glanced_at() -> None:
+    body = gzip.compress(large().encode())
+    assert inflated(body) == large().encode()
+    assert inflated(body[:-1]) is None
+    assert inflated(body + b"\0") is None
+    assert inflated(body + gzip.compress(b" ")) is None
+    assert inflated(body[:-8] + b"\0" + body[-7:]) is None  # of another checksum
+    assert inflated(gzip.compress(bytes(MOST_JSON_BYTES))) is not None
+    assert inflated(gzip.compress(bytes(MOST_JSON_BYTES + 1))) is None
+    assert inflated(gzip.compress(random.Random(1).randbytes(MOST_BYTES + 1))) is None
+    assert inflated(b"") is None
+
+
+@pytest.mark.parametrize("size", [1 << 20, 3000])
+@pytest.mark.parametrize("records", [750, 20_000])
+@pytest.mark.parametrize(
+    "element",
+    [
+        *('{"eventName":"StopLogging"}', '{"eventName": "\\u0053topLogging"}', '{"a":[{"eventVersion":"1"}]}', "1"),
+        *('{"x":"\\u00e9"}', '{"eventVersion":"1","x":NaN}', '{"eventVersion":"DeleteTrail","x":"\ud800"}', "{"),
+        *('{"eventVersion":"1"}],"Records":[{"eventVersion":"1"}', '{"n":"DeleteTrail"}', "[" * 600 + "]" * 600, ""),
+        '{"eventVersion":"1","x":"' + "x" * (1 << 20) + '"}',
+    ],
+)
+def test_whatever_a_large_file_holds_it_is_read_alike(element: str, records: int, size: int) -> None:
+    body = gzip.compress(large(element, records=records).encode("utf-8", "surrogatepass"))
+    for most_record in (1 << 20, 2 << 20, 4 << 20):
+        quick, slow = (read(body, size, quick=each, most_record=most_record) for each in (True, False))
+        assert quick[0] == slow[0]
+        if slow[0] or records < 1000 or len(element) > 1 << 20:
+            assert quick == slow  # of a large file without a literal, not every element is parsed
+
+
+@pytest.mark.parametrize("after", [b"x", b"\0", gzip.compress(b" "), gzip.compress(b'{"Records":[]}')])
+@pytest.mark.parametrize("element", ['{"eventName":"StopLogging"}', '{"eventName":"ListTrails"}'])
+def test_what_comes_after_what_seemed_to_be_all_is_read_too(element: str, after: bytes) -> None:
+    body = gzip.compress(large(element).encode())
+    assert read(body + after, len(body), quick=True) == read(body + after, len(body), quick=False)
 
 
 @settings(max_examples=150, deadline=None)
