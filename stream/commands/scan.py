@@ -1,5 +1,6 @@
 """`trailstream scan`: log files that are there already, in; alerts to standard output, faults to standard error."""
 
+import gc
 import itertools
 import signal
 import sys
@@ -132,6 +133,8 @@ def _read(options: Options, plan: Plan, rules: RuleSet, progress: ScanProgress) 
     head: list[Found] = []
     with Opener() as opener:
         reader = Reader(plan, rules)
+        gc.freeze()
+        gc.enable()
         here = _Here(reader, opener, progress)
         if jobs == 1 or not _is_much(found, head):
             yield from here.read(itertools.chain(head, found))

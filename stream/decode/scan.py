@@ -13,6 +13,7 @@ engine that looks for one text alone does so at twice the speed again; only what
 
 import re
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import stringzilla
@@ -53,8 +54,15 @@ class Prefilter:
         self.literals = None if literals is None else tuple(sorted(set(literals)))
         of_members = (self.literals or ()) if named is None else tuple(sorted(set(named)))
         self.longest_bytes = max(map(_span, (*(self.literals or ()), *of_members)), default=0)
-        self.texts, self.ends = (_always, None) if self.literals is None else _texts_engine(self.literals)
-        self.names = None if self.literals is None else _names_engine(of_members)
+        self.texts: Search = _always
+        self.ends: Ends | None = None
+        self.names: Search | None = None
+        if self.literals is not None:
+            # Both take as long to compile, and let other threads do something meanwhile.
+            with ThreadPoolExecutor(1) as beside:
+                names = beside.submit(_names_engine, of_members)
+                self.texts, self.ends = _texts_engine(self.literals)
+                self.names = names.result()
         self.search = self.texts if self.names is None else _in_turn(self.names, self.texts)
 
 

@@ -146,7 +146,7 @@ def _folder(path: str, above: tuple[tuple[int, int], ...]) -> Iterator[Found]:
     for name in names:
         below = f"{path.removesuffix('/')}/{name}"
         try:
-            found = Path(below).stat()
+            found = os.stat(below)  # noqa: PTH116 - Path takes ten times as long, of all that a folder holds
         except OSError as error:
             if is_log(name):
                 yield Missing(below, _reason(error))
