@@ -273,8 +273,12 @@ class LogDecoder:
             self._first = bytes(batch.elements[0])
         self.records += len(batch.elements)
         if self._prefilter.search(batch.text):
-            for text in suspects(batch, self._prefilter):
-                self._parse(text)
+            found = suspects(batch, self._prefilter)
+            if found is None:
+                self._parse_all(batch)
+            else:
+                for text in found:
+                    self._parse(text)
         elif not batch.checked:
             self._broken += sum(not is_json(bytes(element)) for element in batch.elements)
 
@@ -286,6 +290,19 @@ class LogDecoder:
         self.unreadable_first.clear()
         self._first = None
         self.records = self.not_objects = self.unreadable = self._broken = self._held_bytes = 0
+
+    def _parse_all(self, batch: Batch) -> None:
+        """Parse a batch at once, or one by one if the parser is too strict for it."""
+        try:
+            parsed = orjson.loads(batch.text) if batch.checked else ()
+        except orjson.JSONDecodeError:
+            parsed = ()
+        if not parsed or not all(type(data) is dict for data in parsed):
+            for element in batch.elements:
+                self._parse(bytes(element))
+            return
+        self._held += map(Record, parsed)
+        self._held_bytes += len(batch.text)
 
     def _parse(self, text: bytes) -> None:
         try:

@@ -1,4 +1,4 @@
-"""A batch of elements one of which could match in; the texts of those that could out, and maybe of some more."""
+"""A batch of elements one of which could match in; the texts of those that could out."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -17,20 +17,17 @@ _TRIED: Final = 16
 """Of so many it is seen whether most could match."""
 
 
-def suspects(batch: Batch, prefilter: Prefilter) -> Iterator[bytes]:
-    """Those of a batch that the prefilter can't rule out as a whole."""
+def suspects(batch: Batch, prefilter: Prefilter) -> Iterator[bytes] | None:
+    """Those of a batch that the prefilter can't rule out; `None`: of most it can't, so that all had best be parsed."""
     elements = batch.elements
     if len(elements) == 1:
-        yield bytes(elements[0])
-        return
+        return iter((bytes(elements[0]),))
     hit = _hit(batch, prefilter)
-    if hit is None:
-        yield from _by_groups(elements, prefilter)
-        return
-    for index in hit:
-        text = bytes(elements[index])
-        if prefilter.search(text):
-            yield text
+    if hit is not None:
+        return filter(prefilter.search, (bytes(elements[index]) for index in hit))
+    if len(elements) > _TRIED and sum(1 for _ in _by_groups(elements[:_TRIED], prefilter)) > _TRIED // 2:
+        return None
+    return _by_groups(elements, prefilter)
 
 
 def _hit(batch: Batch, prefilter: Prefilter) -> Sequence[int] | None:
@@ -54,14 +51,7 @@ def _hit(batch: Batch, prefilter: Prefilter) -> Sequence[int] | None:
 
 
 def _by_groups(elements: Sequence[msgspec.Raw | bytes], prefilter: Prefilter) -> Iterator[bytes]:
-    found = 0
     for start in range(0, len(elements), _GROUP):
         group = elements[start : start + _GROUP]
-        if start >= _TRIED and found > start // 2:  # most can: to parse the others costs less than to find them
-            yield from map(bytes, elements[start:])
-            return
         if prefilter.search(b"".join(group)):
-            for text in map(bytes, group):
-                if prefilter.search(text):
-                    found += 1
-                    yield text
+            yield from filter(prefilter.search, map(bytes, group))

@@ -28,12 +28,13 @@ def batch(elements: Sequence[str], between: str) -> Batch:
 
 @given(st.lists(ELEMENTS, min_size=1, max_size=60), st.sampled_from([",", ",", " , "]))
 def test_every_element_that_could_match_is_found_once_and_in_order(elements: list[str], between: str) -> None:
-    found = list(suspects(batch(elements, between), PREFILTER))
+    found = suspects(batch(elements, between), PREFILTER)
     wanted = [each.encode() for each in elements if PREFILTER.search(each.encode())]
 
-    assert [each for each in found if PREFILTER.search(each)] == wanted
-    if len(elements) > 1 and len(wanted) * 8 < len(elements):
-        assert found == wanted  # and none beside them, where few could
+    if found is None:
+        assert len(wanted) > 8
+    elif len(elements) > 1:
+        assert list(found) == wanted
 
 
 @pytest.mark.parametrize("between", [",", ", "])
@@ -41,6 +42,8 @@ def test_every_element_that_could_match_is_found_once_and_in_order(elements: lis
 @pytest.mark.parametrize("every", [1, 2, 3, 50])
 def test_it_is_so_however_many_there_are(elements: int, every: int, between: str) -> None:
     texts = [f'{{"eventName":"{"ListTrails" if n % every else "StopLogging"}","n":{n}}}' for n in range(elements)]
-    found = list(suspects(batch(texts, between), PREFILTER))
+    found = suspects(batch(texts, between), PREFILTER)
 
-    assert [each for each in found if PREFILTER.search(each)] == [each.encode() for each in texts[::every]]
+    assert (found is None) == (every == 1 and elements > 16)
+    if found is not None:
+        assert list(found) == [each.encode() for each in texts[::every]]
