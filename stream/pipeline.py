@@ -19,6 +19,7 @@ from stream.alert import Alert, LogFile
 from stream.books import Books, Reading
 from stream.canary.mark import Heard
 from stream.decode import LogDecoder, Record
+from stream.deliver.deliveries import Deliveries
 from stream.deliver.dispatcher import DeliveryFailed, Dispatcher
 from stream.deliver.gaps import Gaps
 from stream.deliver.selections import Selections
@@ -55,10 +56,6 @@ _INLINE_CONTEXT_BYTES: Final = 256 * 1024  # a millisecond on the event loop; wh
 _CONTEXT_S: Final = 2.0
 """For so long an alert may wait, when threads are scarce, to be told together with what else its principal did."""
 
-_ALERTS_AT_ONCE: Final = 2000
-# So many alerts of one message are on their way at most, about ten megabytes: a file full of matches waits for its
-# channels, and costs no more memory than that.
-
 
 class MessageFailed(TrailstreamError):
     """Something that came from the message could not be read or delivered: it goes back to the queue."""
@@ -71,8 +68,7 @@ class _Work:
     message: Message
     notification: Notification
     detection: Detection
-    deliveries: asyncio.TaskGroup
-    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_ALERTS_AT_ONCE))
+    deliveries: Deliveries
     faults: list[str] = field(default_factory=list)
     done: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # to be called when all is read and told
     trace: "MessageTrace | None" = None
@@ -159,7 +155,7 @@ class Pipeline:
         if self._hearing is not None:
             self._hearing.received(message)
         notification = self._open(message)
-        async with asyncio.TaskGroup() as deliveries:
+        async with Deliveries() as deliveries:
             work = _Work(message, notification, self.detection, deliveries, trace=trace)
             for source in self._sources(work):
                 try:
@@ -200,9 +196,7 @@ class Pipeline:
             alert = await memory.told_to_all(alert)
         self._books.told(alert, work.message)
         if not self._suppressed(alert, work):
-            await work.room.acquire()
-            delivery = work.deliveries.create_task(self._deliver(alert, work))
-            delivery.add_done_callback(lambda _: work.room.release())
+            await work.deliveries.begin(partial(self._deliver, alert, work))
         await asyncio.sleep(0)  # a file may be full of alerts: the event loop turns after each
 
     async def _look_at_digest(self, digests: "DigestWatch", bucket: str, key: str, work: _Work) -> None:
