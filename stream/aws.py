@@ -39,7 +39,6 @@ class Aws:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._counters: dict[tuple[str, str, str], Counter] = {}
-        self._credentials: Credentials | None = None
         self.session: AioSession = get_session()
         self._endpoints: Endpoints | None = None
 
@@ -92,10 +91,7 @@ class Aws:
         if credentials is None:
             raise NoCredentialsError
         frozen = await credentials.get_frozen_credentials()
-        known = self._credentials
-        if known is None or (known.access_key, known.secret_key, known.token) != tuple(frozen):
-            known = self._credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
-        return known
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     def http(self, *, stall_s: float, user_agent: str = "") -> Client:
         """Sends requests that are signed here; to be entered with `async with`.

@@ -57,7 +57,11 @@ class Prefilter:
         self.texts: Search = _always
         self.ends: Ends | None = None
         self.names: Search | None = None
-        if self.literals is not None:
+        if self.literals is None:
+            pass
+        elif not _are_of_one_member(of_members):
+            self.texts, self.ends = _texts_engine(self.literals)
+        else:
             # Both take as long to compile, and let other threads do something meanwhile.
             with ThreadPoolExecutor(1) as beside:
                 names = beside.submit(_names_engine, of_members)
@@ -137,12 +141,14 @@ def _texts_engine(literals: tuple[Literal, ...]) -> tuple[Search, Ends | None]:
 
 
 def _names_engine(literals: tuple[Literal, ...]) -> Search | None:
-    members = {literal.member for literal in literals}
-    if len(members) != 1 or "" in members:
-        return None
-    engine = fast(list(_keyed(_end_of_name(*members), literals)))
+    engine = fast(list(_keyed(_end_of_name(literals[0].member), literals)))
     search = engine and _or_escapes(engine.search)
     return search if search and _trusted(search, literals) else None
+
+
+def _are_of_one_member(literals: tuple[Literal, ...]) -> bool:
+    members = {literal.member for literal in literals}
+    return len(members) == 1 and "" not in members
 
 
 def _or_escapes(search: Search) -> Search:
