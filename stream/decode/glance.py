@@ -5,13 +5,16 @@ JSON. Such a file is inflated at once and looked through in a few calls, which t
 That looks at the text next if there is anything about it at all.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+import stringzilla
 from isal import igzip_lib
 
 from stream.decode.beginning import MOST_BYTES
+from stream.decode.inflate import WINDOW_BYTES
 from stream.decode.scan import Prefilter
 from stream.decode.scout import Scout
 
@@ -20,6 +23,12 @@ MOST_JSON_BYTES: Final = 2 * 1024 * 1024
 
 _FEW_BYTES: Final = 64 * 1024
 """Of JSON that is parsed in no time, so that its records need not be counted by what stands between them."""
+
+_LEAST_BYTES: Final = 20
+"""Between two commas, of which a record of CloudTrail's has one in thirty bytes."""
+
+_FLAGS: Final = slice(3, 4)
+"""Of a gzip header: what else is in it, such as a name, which CloudTrail's have none of."""
 
 _SIZE_BYTES: Final = 4
 
@@ -56,7 +65,7 @@ def inflated(file: bytes) -> bytes | None:
     are a size that it could have.
     """
     size = int.from_bytes(file[-_SIZE_BYTES:], "little")
-    if not len(file) // 2 <= size <= MOST_JSON_BYTES or len(file) > MOST_BYTES:
+    if not len(file) // 2 <= size <= MOST_JSON_BYTES or len(file) > MOST_BYTES or file[_FLAGS] != b"\0":
         return None
     member = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
     try:
@@ -64,6 +73,16 @@ def inflated(file: bytes) -> bytes | None:
     except _IsalError:
         return None
     return text if member.eof and not member.unused_data else None
+
+
+def windows(text: bytes) -> Iterator[bytes]:
+    """The text in pieces; in smaller ones where it is no records but tens of thousands of something smaller."""
+    for at in range(0, len(text), WINDOW_BYTES):
+        window = text[at : at + WINDOW_BYTES]
+        if stringzilla.count(window, b",") * _LEAST_BYTES < len(window):
+            yield window
+        else:
+            yield from (window[start : start + _FEW_BYTES] for start in range(0, len(window), _FEW_BYTES))
 
 
 def harmless(text: bytes, prefilter: Prefilter, *, max_record_bytes: int) -> Harmless | None:

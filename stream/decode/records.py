@@ -15,7 +15,7 @@ import orjson
 
 from stream.decode import glance
 from stream.decode.beginning import MOST_BYTES, Beginning
-from stream.decode.inflate import WINDOW_BYTES, Inflater
+from stream.decode.inflate import Inflater
 from stream.decode.scan import Prefilter
 from stream.decode.scout import LEAST_RECORD_BYTES, SHORTEST_BYTES, Scout
 from stream.decode.split import Batch, Splitter, is_json
@@ -28,6 +28,8 @@ _HELD_BYTES: Final = 4 * 1024 * 1024
 
 _MOST_UNREADABLE: Final = 20
 _EXCERPT_BYTES: Final = 1000
+
+_PARSED_A_STEP: Final = 250  # records: about a millisecond, as below
 
 _SLOW_STEPS: Final = 100  # elements read one by one, about a millisecond, after which the caller may do something else
 
@@ -140,7 +142,7 @@ class LogDecoder:
         self._scout = None
         self._harmless = glance.harmless(text, self._prefilter, max_record_bytes=self._max_record_bytes)
         if self._harmless is None:
-            yield from self._look_into_all(text[at : at + WINDOW_BYTES] for at in range(0, len(text), WINDOW_BYTES))
+            yield from self._look_into_all(glance.windows(text))
 
     def _look_over(self, scout: Scout, windows: Iterator[bytes]) -> Iterator[list[Record]]:
         """See whether the file needs splitting at all; if it does, begin it anew and catch up."""
@@ -189,7 +191,8 @@ class LogDecoder:
 
     def _look_into(self, window: bytes) -> Iterator[list[Record]]:
         for slow, batch in enumerate(self._splitter.feed(window)):
-            self._look(batch)
+            for _ in self._look(batch):
+                yield []
             if slow % _SLOW_STEPS == _SLOW_STEPS - 1 or not batch.elements:
                 yield []
         yield self.take() if self._held_bytes > _HELD_BYTES else []
@@ -217,8 +220,7 @@ class LogDecoder:
         except LogFileError:
             self._drain()
             raise
-        for batch in self._splitter.finish():
-            self._look(batch)
+        self._look_at_the_rest()
         if self.unreadable:
             raise LogFileError("unreadable_record", f"{self.unreadable} of {self.records} records can't be parsed")
         if self._broken:
@@ -263,10 +265,17 @@ class LogDecoder:
     def _drain(self) -> None:
         """Find the records in what the splitter still holds: of a file that is at fault they are the last."""
         with suppress(LogFileError):
-            for batch in self._splitter.finish():
-                self._look(batch)
+            self._look_at_the_rest()
 
-    def _look(self, batch: Batch) -> None:
+    def _look_at_the_rest(self) -> None:
+        for batch in self._splitter.finish():
+            for _ in self._look(batch):
+                pass
+        if self._splitter.arrays != self._arrays:  # the last one is empty
+            self._begin_array()
+
+    def _look(self, batch: Batch) -> Iterator[None]:
+        """Find the records in a batch that could match; steps are of a few milliseconds at most."""
         if self._splitter.arrays != self._arrays:
             self._begin_array()
         if self._first is None and batch.elements:
@@ -274,11 +283,13 @@ class LogDecoder:
         self.records += len(batch.elements)
         if self._prefilter.search(batch.text):
             found = suspects(batch, self._prefilter)
-            if found is None:
-                self._parse_all(batch)
-            else:
-                for text in found:
+            if found is None and self._parse_all(batch):
+                return
+            for number, text in enumerate(found or map(bytes, batch.elements)):
+                if text is not None:
                     self._parse(text)
+                if text is None or number % _PARSED_A_STEP == _PARSED_A_STEP - 1:
+                    yield
         elif not batch.checked:
             self._broken += sum(not is_json(bytes(element)) for element in batch.elements)
 
@@ -291,18 +302,17 @@ class LogDecoder:
         self._first = None
         self.records = self.not_objects = self.unreadable = self._broken = self._held_bytes = 0
 
-    def _parse_all(self, batch: Batch) -> None:
-        """Parse a batch at once, or one by one if the parser is too strict for it."""
+    def _parse_all(self, batch: Batch) -> bool:
+        """Parse a batch at once, if the parser is not too strict for it and all of them are objects."""
         try:
             parsed = orjson.loads(batch.text) if batch.checked else ()
         except orjson.JSONDecodeError:
-            parsed = ()
+            return False
         if not parsed or not all(type(data) is dict for data in parsed):
-            for element in batch.elements:
-                self._parse(bytes(element))
-            return
+            return False
         self._held += map(Record, parsed)
         self._held_bytes += len(batch.text)
+        return True
 
     def _parse(self, text: bytes) -> None:
         try:

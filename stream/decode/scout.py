@@ -45,6 +45,7 @@ class Scout:
         self._texts = prefilter.texts
         self._names = None if by_texts else prefilter.names
         self._overlap = prefilter.longest_bytes
+        self._kept = max(_KEPT_BYTES, self._overlap)
         self._longest_gap = max_record_bytes - 2 * SHORTEST_BYTES
         self._separator = b""
         self._end = b""
@@ -66,7 +67,8 @@ class Scout:
         count = stringzilla.count(window, self._separator) + seam.count(self._separator)
         self.records += count
         self._gap = 0 if count else self._gap + len(window)
-        self._end = window[-_KEPT_BYTES:]
+        # Of short windows, several: what they cut may lie across more than two of them.
+        self._end = (window if len(window) >= self._kept else self._end + window)[-self._kept :]
         return self._gap <= self._longest_gap  # or a record may be too large
 
     def _is_free(self, window: bytes) -> bool:

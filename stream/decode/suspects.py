@@ -16,29 +16,42 @@ _GROUP: Final = 4
 _TRIED: Final = 16
 """Of so many it is seen whether most could match."""
 
+_TINY_BYTES: Final = 64
+_MOST_ENDS: Final = 2_000
+"""What is smaller than a record, or has more literals than records, is nothing to be quick about: where literals end
+would be more than a few milliseconds' work."""
 
-def suspects(batch: Batch, prefilter: Prefilter) -> Iterator[bytes] | None:
-    """Those of a batch that the prefilter can't rule out; `None`: of most it can't, so that all had best be parsed."""
+_SEARCHES_A_STEP: Final = 1_000
+
+
+def suspects(batch: Batch, prefilter: Prefilter) -> Iterator[bytes | None] | None:
+    """Those of a batch that the prefilter can't rule out; `None` among them after each few milliseconds' search.
+
+    Instead of all of it, `None`: of most it can't, so that all had best be parsed.
+    """
     elements = batch.elements
     if len(elements) == 1:
         return iter((bytes(elements[0]),))
+    if len(batch.text) < len(elements) * _TINY_BYTES:
+        return _by_groups(elements, prefilter)
     hit = _hit(batch, prefilter)
     if hit is not None:
         return filter(prefilter.search, (bytes(elements[index]) for index in hit))
-    if len(elements) > _TRIED and sum(1 for _ in _by_groups(elements[:_TRIED], prefilter)) > _TRIED // 2:
+    tried = _by_groups(elements[:_TRIED], prefilter)
+    if len(elements) > _TRIED and sum(text is not None for text in tried) > _TRIED // 2:
         return None
     return _by_groups(elements, prefilter)
 
 
 def _hit(batch: Batch, prefilter: Prefilter) -> Sequence[int] | None:
-    """Which elements hold a literal, by where literals end; `None`: most do, or it can't be told."""
+    """Which elements hold a literal, by where literals end; `None`: most do, or it can't be told, or not soon."""
+    number = len(batch.elements)
     if prefilter.ends is None or not batch.checked:
         return None
     lengths = list(accumulate(map(len, batch.elements)))
-    last = len(lengths) - 1
-    if 1 + lengths[-1] + last + 1 != len(batch.text):
+    if 1 + lengths[-1] + number != len(batch.text):
         return None  # there is more between them than brackets and commas
-    found = prefilter.ends(batch.text, len(lengths) // 2)
+    found = prefilter.ends(batch.text, min(number // 2, _MOST_ENDS))
     if found is None:
         return None
 
@@ -46,12 +59,18 @@ def _hit(batch: Batch, prefilter: Prefilter) -> Sequence[int] | None:
         return lengths[index] + index
 
     # A literal's last byte is the one before where it ends.
-    hit = {bisect_left(range(last + 1), end - 1, key=last_byte) for end in found}
-    return sorted(hit - {last + 1})
+    hit = {bisect_left(range(number), end - 1, key=last_byte) for end in found}
+    return sorted(hit - {number})
 
 
-def _by_groups(elements: Sequence[msgspec.Raw | bytes], prefilter: Prefilter) -> Iterator[bytes]:
+def _by_groups(elements: Sequence[msgspec.Raw | bytes], prefilter: Prefilter) -> Iterator[bytes | None]:
+    searches = 0
     for start in range(0, len(elements), _GROUP):
         group = elements[start : start + _GROUP]
+        searches += 1
         if prefilter.search(b"".join(group)):
+            searches += len(group)
             yield from filter(prefilter.search, map(bytes, group))
+        if searches >= _SEARCHES_A_STEP:
+            searches = 0
+            yield None

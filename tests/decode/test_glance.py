@@ -89,6 +89,9 @@ def test_what_is_no_whole_member_or_too_large_is_not_glanced_at() -> None:
     assert inflated(gzip.compress(bytes(MOST_JSON_BYTES + 1))) is None
     assert inflated(gzip.compress(random.Random(1).randbytes(MOST_BYTES + 1))) is None
     assert inflated(b"") is None
+    named = body[:3] + b"\x08" + body[4:10] + b"x" * 200_000 + b"\0" + body[10:]
+    assert gzip.decompress(named) == large().encode()
+    assert inflated(named) is None
 
 
 @pytest.mark.parametrize("size", [1 << 20, 3000])

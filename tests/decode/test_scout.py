@@ -51,6 +51,12 @@ def log(records: list[Any], *, head: str = '{"Records":[', tail: str = "]}", bet
 
 
 MANY = [ordinary(index) for index in range(1500)]
+_RANDOM = random.Random(1)
+NOISY = [
+    f'{{"eventVersion":"1","eventName":"ListTrails","n":"{_RANDOM.randbytes(20).hex()}{"x" * 200}"}}'
+    for _ in range(3000)
+]
+"""Records as CloudTrail writes them, of enough bytes for several windows."""
 
 
 def assert_alike(body: bytes, **how: Any) -> Found:
@@ -94,6 +100,34 @@ def test_a_match_that_a_window_cuts_in_two_is_found(shift: int) -> None:
     assert (len(found), records, fault) == (1, 1502, None)
 
 
+@pytest.mark.parametrize("name", ["StopLogging", "Stop\\u004cogging", "StopLoggin"])
+@pytest.mark.parametrize("cuts", [(4, 7), (1, 2), (4, 5), (0, 11), (10, 11), (3, 8)])
+def test_a_match_that_lies_across_more_than_two_windows_is_found(cuts: tuple[int, int], name: str) -> None:
+    first, second = cuts
+    before = '{"Records":[' + ",".join(NOISY) + ',{"eventVersion":"1","eventName":"'
+    pieces = (before + name[:first], name[first:second], name[second:] + '"},' + ",".join(NOISY) + "]}")
+    body = b"".join(gzip.compress(piece.encode(), 1) for piece in pieces)
+    for size in (1 << 20, 65536 + 2):
+        found, records, _, fault = assert_alike(body, size=size)
+        assert (len(found), records, fault) == (name != "StopLoggin", 2 * len(NOISY) + 1, None)
+
+
+def test_a_separator_that_lies_across_more_than_two_windows_is_counted() -> None:
+    pieces = (
+        '{"Records":[' + ",".join(NOISY) + ',{"eventVersion":"1"},{"ev',
+        "entVer",
+        'sion":"1"},' + NOISY[0] + "]}",
+    )
+    assert assert_alike(b"".join(gzip.compress(piece.encode(), 1) for piece in pieces))[1] == len(NOISY) + 3
+
+
+def test_a_second_array_that_is_empty_is_the_one_that_counts() -> None:
+    for first in (100_000, 400_000):
+        text = f'{{"Records":[{{"eventName":"StopLogging","x":"{"x" * first}"}}],"Records":[]}}'
+        for size in (1 << 20, 70_000):
+            assert assert_alike(gzip.compress(text.encode(), 1), size=size)[:2] == ([], 0)
+
+
 BESIDE = Prefilter(
     [Literal("StopLogging", member="eventName"), Literal("AWSLogs", whole=False)],
     [Literal("StopLogging", member="eventName"), Literal("PutObject", whole=False, member="eventName")],
@@ -110,11 +144,7 @@ def test_a_text_is_found_in_whatever_window_its_name_stands(first: str, after: i
     name, key, gap = '"eventName":"PutObjectAcl"', f'"key":"{key}"', f'"x":"{"x" * after}"'
     parts = {"eventName": [name, gap, nested, key], "key": [key, nested, gap, name], "both": [name, key, gap]}[first]
     record = ",".join([begins, *(f'"n":{part}' if part == nested else part for part in parts)]) + "}"
-    noise = random.Random(1)
-    many = [
-        f'{begins},"eventName":"DescribeTrails","n":"{noise.randbytes(20).hex()}{"x" * 200}"}}' for _ in range(3000)
-    ]
-    body = gzip.compress(('{"Records":[' + ",".join([*many[:700], record, *many[700:]]) + "]}").encode(), 1)
+    body = gzip.compress(('{"Records":[' + ",".join([*NOISY[:700], record, *NOISY[700:]]) + "]}").encode(), 1)
     quick, slow = (read(body, scouting=scouting, prefilter=BESIDE, size=size) for scouting in (True, False))
 
     assert quick[0] == slow[0]

@@ -34,16 +34,19 @@ def test_every_element_that_could_match_is_found_once_and_in_order(elements: lis
     if found is None:
         assert len(wanted) > 8
     elif len(elements) > 1:
-        assert list(found) == wanted
+        assert [each for each in found if each is not None] == wanted
 
 
 @pytest.mark.parametrize("between", [",", ", "])
 @pytest.mark.parametrize("elements", [2, 17, 300])
 @pytest.mark.parametrize("every", [1, 2, 3, 50])
 def test_it_is_so_however_many_there_are(elements: int, every: int, between: str) -> None:
-    texts = [f'{{"eventName":"{"ListTrails" if n % every else "StopLogging"}","n":{n}}}' for n in range(elements)]
+    texts = [
+        f'{{"eventName":"{"ListTrails" if n % every else "StopLogging"}","n":{n},"x":"{"x" * 64}"}}'
+        for n in range(elements)
+    ]
     found = suspects(batch(texts, between), PREFILTER)
 
-    assert (found is None) == (every == 1 and elements > 16)
+    assert (found is None) == (every == 1 and elements > 16)  # they are no tiny ones
     if found is not None:
-        assert list(found) == [each.encode() for each in texts[::every]]
+        assert [each for each in found if each is not None] == [each.encode() for each in texts[::every]]
