@@ -13,7 +13,6 @@ engine that looks for one text alone does so at twice the speed again; only what
 
 import re
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import stringzilla
@@ -54,19 +53,8 @@ class Prefilter:
         self.literals = None if literals is None else tuple(sorted(set(literals)))
         of_members = (self.literals or ()) if named is None else tuple(sorted(set(named)))
         self.longest_bytes = max(map(_span, (*(self.literals or ()), *of_members)), default=0)
-        self.texts: Search = _always
-        self.ends: Ends | None = None
-        self.names: Search | None = None
-        if self.literals is None:
-            pass
-        elif not _are_of_one_member(of_members):
-            self.texts, self.ends = _texts_engine(self.literals)
-        else:
-            # Both take as long to compile, and let other threads do something meanwhile.
-            with ThreadPoolExecutor(1) as beside:
-                names = beside.submit(_names_engine, of_members)
-                self.texts, self.ends = _texts_engine(self.literals)
-                self.names = names.result()
+        self.texts, self.ends = (_always, None) if self.literals is None else _texts_engine(self.literals)
+        self.names = None if self.literals is None else _names_engine(of_members)
         self.search = self.texts if self.names is None else _in_turn(self.names, self.texts)
 
 
@@ -141,14 +129,12 @@ def _texts_engine(literals: tuple[Literal, ...]) -> tuple[Search, Ends | None]:
 
 
 def _names_engine(literals: tuple[Literal, ...]) -> Search | None:
-    engine = fast(list(_keyed(_end_of_name(literals[0].member), literals)))
+    members = {literal.member for literal in literals}
+    if len(members) != 1 or "" in members:
+        return None
+    engine = fast(list(_keyed(_end_of_name(*members), literals)))
     search = engine and _or_escapes(engine.search)
     return search if search and _trusted(search, literals) else None
-
-
-def _are_of_one_member(literals: tuple[Literal, ...]) -> bool:
-    members = {literal.member for literal in literals}
-    return len(members) == 1 and "" not in members
 
 
 def _or_escapes(search: Search) -> Search:

@@ -22,10 +22,10 @@ from stream.intake.notification import ObjectRef
 log = structlog.get_logger()
 
 CHUNK_BYTES: Final = 64 * 1024
-"""Least size of a chunk, but for the first and the last one."""
+"""Least size of a chunk, but for the last one."""
 
-FIRST_CHUNK_BYTES: Final = 256 * 1024
-"""Of the first: most files come in one piece then, which takes less to decode, and is kept in any case."""
+WHOLE_BYTES: Final = 256 * 1024
+"""What is no larger comes in one chunk: that takes less to decode, and is kept in any case."""
 
 _ATTEMPTS: Final = 6  # in a row without a single byte between them
 _REQUESTS: Final = 100  # in all, for one that breaks off again and again
@@ -94,6 +94,7 @@ class Download(AbstractAsyncContextManager["Download"]):
         self._broken: Broken | None = None
         self._etag: str | None = None
         self._bytes = self._failures = self._requests = 0
+        self._least = CHUNK_BYTES
 
     async def __aenter__(self) -> Self:
         return self
@@ -146,14 +147,16 @@ class Download(AbstractAsyncContextManager["Download"]):
             self._source.answered("error")
             raise Broken(type(error).__name__) from error
         self._etag = self._etag or answer.header("etag") or None
+        length = answer.header("content-length")
+        small = length.isdecimal() and len(length) <= 6 and int(length) <= WHOLE_BYTES
+        self._least = WHOLE_BYTES if small else CHUNK_BYTES
         return answer
 
     async def _chunk(self, answer: Response) -> bytes:
         parts: list[bytes] = []
         size = 0
-        least = CHUNK_BYTES if self._bytes else FIRST_CHUNK_BYTES
         try:
-            while size < least and (part := await answer.read()):
+            while size < self._least and (part := await answer.read()):
                 parts.append(part)
                 size += len(part)
         except UNANSWERED as error:

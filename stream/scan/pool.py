@@ -4,7 +4,6 @@ import gc
 import multiprocessing
 import os
 import tempfile
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
@@ -27,7 +26,6 @@ _BATCH_FILES: Final = 64
 """A task costs its hand-over about as much as reading one small log file: they travel together."""
 _BATCHES_A_JOB: Final = 3
 _TICK_S: Final = 0.1
-_LEAVING_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ class Pool:
             return Result(Tally(source.name, fault="the process that read it died"))
 
     def _start(self, jobs: int) -> ProcessPoolExecutor:
-        if not _becomes_alone():
+        if not _is_alone():
             return ProcessPoolExecutor(
                 jobs, mp_context=_fresh(), initializer=worker.start, initargs=(self._plan, self._shared)
             )
@@ -126,14 +124,6 @@ class Pool:
         )
         executor.submit(int)  # all of them start with the first task: now, while this process is alone
         return executor
-
-
-def _becomes_alone() -> bool:
-    """Whether it is, at once or soon: a thread that was joined is the system's for some milliseconds more."""
-    until = time.monotonic() + _LEAVING_S
-    while not (alone := _is_alone()) and time.monotonic() < until:
-        time.sleep(0.001)
-    return alone
 
 
 def _is_alone() -> bool:

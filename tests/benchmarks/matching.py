@@ -22,7 +22,7 @@ from stream.demo.emulator import Emulator
 from stream.demo.generator import Generator, LogFile
 from stream.demo.principals import ACCOUNTS, REGIONS
 from stream.detect.rules import RuleSet
-from stream.intake.download import FIRST_CHUNK_BYTES
+from stream.intake.download import WHOLE_BYTES
 from stream.process import spare_the_collector
 from stream.settings import Settings
 from tests.benchmarks.running import Process, put, queue, running
@@ -192,8 +192,8 @@ def _decode(bodies: Sequence[bytes]) -> float:
             max_log_bytes=settings.max_log_bytes,
             stored_bytes=len(body),
         )
-        for start in range(0, len(body), FIRST_CHUNK_BYTES):
-            decoder.feed(body[start : start + FIRST_CHUNK_BYTES])
+        for start in range(0, len(body), WHOLE_BYTES):
+            decoder.feed(body[start : start + WHOLE_BYTES])
         decoder.finish()
     return (process_time() - began) / len(bodies)
 

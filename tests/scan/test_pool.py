@@ -199,18 +199,3 @@ def opens(pid: int, path: Path) -> bool:
     except OSError:
         return False
     return any(link.is_relative_to(path) for link in links)
-
-
-@pytest.mark.parametrize("looks", [1, 5])
-def test_a_thread_that_is_just_ending_makes_no_process_start_afresh(
-    looks: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A thread that was joined may be there for some milliseconds more."""
-    answers = iter([*[False] * (looks - 1), True])
-    monkeypatch.setattr(pool_, "_is_alone", lambda: next(answers))
-    assert pool_._becomes_alone()
-
-
-def test_one_that_stays_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_, "_is_alone", lambda: False)
-    assert not pool_._becomes_alone()
