@@ -30,6 +30,7 @@ from stream.detect.detector import account_mismatch
 from stream.detect.impact import operation_of
 from stream.errors import LogFileError, PoisonMessage, TrailstreamError
 from stream.faults import Place, misplaced, unread, unreadable
+from stream.intake.download import WHOLE_BYTES
 from stream.intake.keys import key_region
 from stream.intake.notification import Notification, ObjectRef, parse
 from stream.intake.objects import Objects
@@ -55,6 +56,10 @@ _INLINE_S: Final = 0.01
 _INLINE_CONTEXT_BYTES: Final = 256 * 1024  # a millisecond on the event loop; what is larger is looked at in a thread
 _CONTEXT_S: Final = 2.0
 """For so long an alert may wait, when threads are scarce, to be told together with what else its principal did."""
+
+
+_LARGE_AT_ONCE: Final = 16
+"""Log files of many chunks that are read at once, whatever the concurrency: each costs a megabyte meanwhile."""
 
 
 class MessageFailed(TrailstreamError):
@@ -127,6 +132,7 @@ class Pipeline:
         self._tells_of_itself = PACK in settings.packs
         self._told_of_inline = False
         self._books = Books(metrics)
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         # Of what trails were like before; replicas share a ledger.
         self._memories = (Gaps(alone=settings.ledger == "memory", notes=notes), Selections(notes), TrailStates(notes))
 
@@ -244,9 +250,11 @@ class Pipeline:
         try:
             if not any(fnmatchcase(ref.bucket, glob) for glob in self._settings.buckets):
                 raise LogFileError("foreign_bucket", "TRAILSTREAM_BUCKETS does not name this bucket: it is not read")
-            async with self._objects.open(ref) as log_file:
-                while chunk := await log_file.read():
-                    await self._decode(chunk, reading, work)
+            if (ref.size or 0) > WHOLE_BYTES:
+                async with self._large:
+                    await self._read_through(ref, reading, work)
+            else:
+                await self._read_through(ref, reading, work)
             records = decoder.finish()
         except LogFileError as error:
             records = decoder.take()
@@ -267,6 +275,11 @@ class Pipeline:
         if self._tells_of_itself:
             for notice in self._notices(reading, ref, work.message):
                 await self._tell(notice.alert(), work)
+
+    async def _read_through(self, ref: ObjectRef, reading: Reading, work: _Work) -> None:
+        async with self._objects.open(ref) as log_file:
+            while chunk := await log_file.read():
+                await self._decode(chunk, reading, work)
 
     async def _found(self, records: list[Record], reading: Reading, work: _Work) -> None:
         """Judge records that could match, and tell of those that do."""

@@ -42,7 +42,7 @@ def log_file(*records: dict[str, Any]) -> bytes:
     return gzip.compress(json.dumps({"Records": records}).encode())
 
 
-def s3_event(bucket: str, encoded_key: str, **more: str) -> str:
+def s3_event(bucket: str, encoded_key: str, **more: str | int) -> str:
     entity = {"bucket": {"name": bucket}, "object": {"key": encoded_key, "size": 1, **more}}
     return json.dumps({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": entity}]})
 

@@ -25,6 +25,8 @@ from stream.detect.rules import RuleSet
 from stream.detect.suppressions import Suppressions
 from stream.detect.surroundings import Surroundings
 from stream.errors import PoisonMessage
+from stream.intake.download import Download
+from stream.intake.notification import ObjectRef
 from stream.intake.objects import Objects
 from stream.intake.queue import Message
 from stream.ledger import MemoryLedger
@@ -127,6 +129,31 @@ async def _open(
 async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[_Bench]:
     async with _open(monkeypatch) as made:
         yield made
+
+
+@pytest.mark.parametrize(("size", "at_once"), [(256 * 1024 + 1, 2), (256 * 1024, 6)])
+async def test_large_log_files_are_read_a_few_at_once(size: int, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.pipeline._LARGE_AT_ONCE", 2)
+    async with _open(monkeypatch) as bench:
+        bench.stub.body = log_file(stop_logging("one"))
+        open_, reading, most = Objects.open, 0, 0
+
+        @asynccontextmanager
+        async def opened(self: Objects, ref: ObjectRef) -> AsyncIterator[Download]:
+            nonlocal reading, most
+            reading += 1
+            most = max(most, reading)
+            await asyncio.sleep(0.05)
+            async with open_(self, ref) as download:
+                yield download
+            reading -= 1
+
+        monkeypatch.setattr(Objects, "open", opened)
+        bodies = [s3_event("logs", f"{FOLDER}{number}.json.gz", size=size) for number in range(6)]
+        await asyncio.gather(*map(bench.process, bodies))
+
+    assert most == at_once
+    assert bench.ears.heard == ["one"]
 
 
 async def test_a_record_that_can_not_be_judged_hides_none_beside_it(bench: _Bench) -> None:

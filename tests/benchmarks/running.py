@@ -21,6 +21,9 @@ _POLL_S = 0.05
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
+_sizes: dict[tuple[str, str], int] = {}  # of what was put, by bucket and key, as S3 would announce it
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """A `trailstream run` that is ready, and the queue that it reads."""
@@ -92,6 +95,7 @@ async def put(wiring: Wiring, objects: Mapping[str, bytes]) -> None:
     """Write objects, by key, without announcing them."""
     for key, body in objects.items():
         await wiring.s3.put_object(Bucket=wiring.buckets["s3"], Key=key, Body=body)
+        _sizes[wiring.buckets["s3"], key] = len(body)
 
 
 async def announce(wiring: Wiring, keys: Iterable[str]) -> None:
@@ -107,6 +111,6 @@ async def _send(wiring: Wiring, bodies: Sequence[str]) -> None:
 
 
 def _body(bucket: str, key: str) -> str:
-    entity = {"bucket": {"name": bucket}, "object": {"key": key, "size": 1}}
+    entity = {"bucket": {"name": bucket}, "object": {"key": key, "size": _sizes.get((bucket, key), 1)}}
     entry = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "awsRegion": "us-east-1", "s3": entity}
     return json.dumps({"Records": [entry]})
