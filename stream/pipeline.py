@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
@@ -250,11 +251,9 @@ class Pipeline:
         try:
             if not any(fnmatchcase(ref.bucket, glob) for glob in self._settings.buckets):
                 raise LogFileError("foreign_bucket", "TRAILSTREAM_BUCKETS does not name this bucket: it is not read")
-            if (ref.size or 0) > WHOLE_BYTES:
-                async with self._large:
-                    await self._read_through(ref, reading, work)
-            else:
-                await self._read_through(ref, reading, work)
+            async with self._room_for(ref), self._objects.open(ref) as log_file:
+                while chunk := await log_file.read():
+                    await self._decode(chunk, reading, work)
             records = decoder.finish()
         except LogFileError as error:
             records = decoder.take()
@@ -276,10 +275,8 @@ class Pipeline:
             for notice in self._notices(reading, ref, work.message):
                 await self._tell(notice.alert(), work)
 
-    async def _read_through(self, ref: ObjectRef, reading: Reading, work: _Work) -> None:
-        async with self._objects.open(ref) as log_file:
-            while chunk := await log_file.read():
-                await self._decode(chunk, reading, work)
+    def _room_for(self, ref: ObjectRef) -> AbstractAsyncContextManager[None]:
+        return self._large if (ref.size or 0) > WHOLE_BYTES else nullcontext()
 
     async def _found(self, records: list[Record], reading: Reading, work: _Work) -> None:
         """Judge records that could match, and tell of those that do."""

@@ -16,14 +16,12 @@ from isal import igzip_lib
 from stream.decode.beginning import MOST_BYTES
 from stream.decode.inflate import WINDOW_BYTES
 from stream.decode.scan import Prefilter
-from stream.decode.scout import Scout
+from stream.decode.scout import SHORTEST_BYTES, Scout
 
 MOST_JSON_BYTES: Final = 2 * 1024 * 1024
 """Of a text that is made at once; half of a millisecond's inflating for each of its megabytes."""
 
-_FEW_BYTES: Final = 64 * 1024
-"""Of JSON that is parsed in no time, so that its records need not be counted by what stands between them."""
-
+_SMALL_WINDOW_BYTES: Final = 64 * 1024
 _LEAST_BYTES: Final = 20
 """Between two commas, of which a record of CloudTrail's has one in thirty bytes."""
 
@@ -82,14 +80,16 @@ def windows(text: bytes) -> Iterator[bytes]:
         if stringzilla.count(window, b",") * _LEAST_BYTES < len(window):
             yield window
         else:
-            yield from (window[start : start + _FEW_BYTES] for start in range(0, len(window), _FEW_BYTES))
+            yield from (
+                window[start : start + _SMALL_WINDOW_BYTES] for start in range(0, len(window), _SMALL_WINDOW_BYTES)
+            )
 
 
 def harmless(text: bytes, prefilter: Prefilter, *, max_record_bytes: int) -> Harmless | None:
     """Look at the text of a whole log file; `None` if it is not plainly harmless."""
     if len(text) > max_record_bytes:
         return None  # a record may be too large
-    if len(text) > _FEW_BYTES:
+    if len(text) >= SHORTEST_BYTES:
         scout = Scout(prefilter, max_record_bytes=max_record_bytes)
         return Harmless(scout.records, scout.first) if scout.is_clean(text) and scout.is_whole() else None
     if prefilter.search(text):
