@@ -280,7 +280,7 @@ class Pipeline:
 
     async def _found(self, records: list[Record], reading: Reading, work: _Work) -> None:
         """Judge records that could match, and tell of those that do."""
-        if self._looking_around is not None and any(operation_of(record.data) for record in records):
+        if self._looking_around is not None and any(operation_of(record) for record in records):
             await self._looking_around()
         for alert in self._judge(records, reading, work):
             reading.alerts += 1
@@ -323,7 +323,7 @@ class Pipeline:
 
     async def _look(self, alert: Alert, records: list[Record], reading: Reading, work: _Work) -> None:
         """Look what the principals of an alert and of the records beside it did; no alert waits long for that."""
-        look = partial(reading.context.look, [alert.record, *(record.data for record in records)])
+        look = partial(reading.context.look, [alert.record, *records])
         began = time.perf_counter()
         try:
             if reading.decoder.json_bytes <= _INLINE_CONTEXT_BYTES:
@@ -349,10 +349,10 @@ class Pipeline:
         for record in records:
             began = time.perf_counter()
             if self._canary is not None:
-                self._canary.hear(record.data)
+                self._canary.hear(record)
             try:
                 alerts = work.detection.detector.alerts(
-                    record.data,
+                    record,
                     provenance="log_file",
                     log_file=reading.log_file,
                     topic_arn=work.notification.topic_arn,
@@ -362,7 +362,7 @@ class Pipeline:
                 self._unexpected(error, work, reading.log_file)
             reading.detect_s += time.perf_counter() - began
             for alert in alerts:
-                reading.misplaced = reading.misplaced or account_mismatch(record.data, reading.log_file)
+                reading.misplaced = reading.misplaced or account_mismatch(record, reading.log_file)
                 yield alert
 
     def _suppressed(self, alert: Alert, work: _Work) -> bool:

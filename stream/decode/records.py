@@ -33,12 +33,8 @@ _PARSED_A_STEP: Final = 250  # records: about a millisecond, as below
 
 _SLOW_STEPS: Final = 100  # elements read one by one, about a millisecond, after which the caller may do something else
 
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One CloudTrail record that a rule might match."""
-
-    data: dict[str, Any]
+Record = dict[str, Any]
+"""One CloudTrail record, as its JSON says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +237,7 @@ class LogDecoder:
         self._given += len(records)
         return records
 
-    def first_record(self) -> dict[str, Any]:
+    def first_record(self) -> Record:
         """The file's first record, whether it could match or not; empty if there is none that can be read."""
         try:
             data = parse(self._first or b"{}")
@@ -310,7 +306,7 @@ class LogDecoder:
             return False
         if not parsed or not all(type(data) is dict for data in parsed):
             return False
-        self._held += map(Record, parsed)
+        self._held += parsed
         self._held_bytes += len(batch.text)
         return True
 
@@ -328,7 +324,7 @@ class LogDecoder:
         if not isinstance(data, dict):
             self.not_objects += self._prefilter.search(text)
             return
-        self._held.append(Record(data))
+        self._held.append(data)
         self._held_bytes += len(text)
 
 

@@ -6,7 +6,7 @@ lists, which is told by itself. A trail of an organization is stopped in its man
 at where that account's own digests have the hole.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -69,10 +69,10 @@ class Causes:
         try:
             async for chunk in chunks:
                 for records in decoder.steps(chunk):
-                    self._take(record.data for record in records)
-            self._take(record.data for record in decoder.finish())
+                    self._take(records)
+            self._take(decoder.finish())
         except LogFileError:
-            self._take(record.data for record in decoder.take())
+            self._take(decoder.take())
 
     def told(self) -> str:
         """All of them in words; empty if there is none."""
@@ -80,7 +80,7 @@ class Causes:
         more = len(ordered) - _MOST_TOLD
         return ", ".join(map(str, ordered[:_MOST_TOLD])) + (f" and {more} more" if more > 0 else "")
 
-    def _take(self, records: Iterator[Mapping[str, Any]]) -> None:
+    def _take(self, records: Iterable[Mapping[str, Any]]) -> None:
         for record in records:
             if self._explains(record):
                 self._found.append(

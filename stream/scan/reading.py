@@ -148,11 +148,11 @@ class Reader:
     ) -> Iterator[Finding]:
         for record in records:
             try:
-                alerts = self._detector.alerts(record.data, provenance="log_file", log_file=log_file)
+                alerts = self._detector.alerts(record, provenance="log_file", log_file=log_file)
             except Exception as error:  # noqa: BLE001 - a record that breaks us must not hide those beside it
                 tally.fault = f"unexpected: {type(error).__name__} in a record"
                 continue
-            if alerts and context.lacks(record.data):
+            if alerts and context.lacks(record):
                 _look([record, *records], context, tally)
             for found in alerts:
                 alert = context.with_context(found)
@@ -177,7 +177,7 @@ class Reader:
 def _look(records: list[Record], context: LogFileContext, tally: Tally) -> None:
     """Look what the principals of these records did."""
     try:
-        context.add(context.look([record.data for record in records]))
+        context.add(context.look(records))
     except Exception as error:  # noqa: BLE001 - an alert without its context is better than none
         context.give_up()
         tally.fault = f"unexpected: {type(error).__name__} while looking at what else the same principals did"

@@ -30,7 +30,7 @@ def read(body: bytes, cuts: Sequence[int] = (), **limits: int) -> list[dict[str,
     edges = [0, *sorted({cut % (len(body) + 1) for cut in cuts}), len(body)]
     for start, end in pairwise(edges):
         found += reading.feed(body[start:end])
-    return [record.data for record in (*found, *reading.finish())]
+    return [*found, *reading.finish()]
 
 
 def read_until_fault(body: bytes, **limits: int) -> tuple[list[dict[str, Any]], str | None]:
@@ -39,8 +39,8 @@ def read_until_fault(body: bytes, **limits: int) -> tuple[list[dict[str, Any]], 
     try:
         found = [*reading.feed(body), *reading.finish()]
     except LogFileError as error:
-        return [record.data for record in reading.take()], error.reason
-    return [record.data for record in found], None
+        return reading.take(), error.reason
+    return found, None
 
 
 def matching(records: object) -> list[dict[str, Any]]:

@@ -95,7 +95,7 @@ def test_only_records_that_could_match_are_parsed() -> None:
 
     reading.feed(log_file(*records))
 
-    assert reading.finish() == [Record(STOP)]
+    assert reading.finish() == [STOP]
     assert reading.records == 501
 
 
@@ -111,7 +111,7 @@ def test_records_over_many_windows_are_all_seen(indent: int | None, size: int) -
     found = [record for at in range(0, len(body), size) for record in reading.feed(body[at : at + size])]
     found += reading.finish()
 
-    assert [record.data["eventID"] for record in found] == [f"stop-{place}" for place in range(0, 4000, 400)]
+    assert [record["eventID"] for record in found] == [f"stop-{place}" for place in range(0, 4000, 400)]
     assert reading.records == 4000
 
 
@@ -218,7 +218,7 @@ def test_what_stands_before_a_fault_in_a_gzip_is_found_to_the_last_byte(records:
             reading = decoder()
             reading.feed(text)
             reading.finish()
-        expected = [record.data.get("n") for record in reading.take()]
+        expected = [record.get("n") for record in reading.take()]
         assert expected or records == 1
 
     found, reason = read_until_fault(bytes(body))
@@ -274,7 +274,7 @@ def test_elements_that_are_no_objects_are_passed_over_and_counted() -> None:
     reading = decoder()
     reading.feed(b'{"Records":["StopLogging",["StopLogging"],{"eventName":"StopLogging"}]}')
 
-    assert reading.finish() == [Record({"eventName": "StopLogging"})]
+    assert reading.finish() == [{"eventName": "StopLogging"}]
     assert reading.not_objects == 2
 
 
@@ -373,4 +373,4 @@ def test_a_literal_may_be_a_part_of_a_value() -> None:
     guarded = {"eventName": "X", "tag": "AWS-control-tower-guardrail"}
     reading.feed(log_file(ordinary(1), guarded))
 
-    assert reading.finish() == [Record(guarded)]
+    assert reading.finish() == [guarded]

@@ -36,7 +36,7 @@ def decoded(pieces: list[bytes], *, scouting: bool) -> tuple[list[dict[str, Any]
     except LogFileError as error:
         found += decoder.take()
         fault = error.reason
-    return matching([record.data for record in found]), fault
+    return matching(found), fault
 
 
 def _parsed(body: bytes) -> dict[str, Any] | None:
