@@ -1,15 +1,16 @@
-"""A log file in one piece in; out, what there is to know of it if nothing in it can match a rule.
+"""A log file in one piece in; out, how many records it has and which of them could match a rule.
 
 Most log files come in one piece: nine of ten have a few records, and CloudTrail begins another at some megabytes of
 JSON. Such a file is inflated at once and looked through in a few calls, which takes less than the general way does.
-That looks at the text next if there is anything about it at all.
+That looks at the text next if there is anything odd about it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import orjson
 import stringzilla
 from isal import igzip_lib
 
@@ -17,6 +18,7 @@ from stream.decode.beginning import MOST_BYTES
 from stream.decode.inflate import WINDOW_BYTES
 from stream.decode.scan import Prefilter
 from stream.decode.scout import SHORTEST_BYTES, Scout
+from stream.decode.split import Batch
 
 MOST_JSON_BYTES: Final = 2 * 1024 * 1024
 """Of a text that is made at once; half of a millisecond's inflating for each of its megabytes."""
@@ -24,6 +26,13 @@ MOST_JSON_BYTES: Final = 2 * 1024 * 1024
 _SMALL_WINDOW_BYTES: Final = 64 * 1024
 _LEAST_BYTES: Final = 20
 """Between two commas, of which a record of CloudTrail's has one in thirty bytes."""
+
+_MOST_RECORDS: Final = 4096
+"""Of a text that is split at once: records of CloudTrail's have half a KiB at least."""
+
+_TRIED_BYTES: Final = 16 * 1024
+_DENSE_BYTES: Final = 2500
+"""Where there is a literal in each so many bytes, about two records, most records have one."""
 
 _FLAGS: Final = slice(3, 4)
 """Of a gzip header: what else is in it, such as a name, which CloudTrail's have none of."""
@@ -40,20 +49,41 @@ class _LogFile(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     Records: list[msgspec.Raw]
 
 
+# An array of no more than so many elements, which is what a structure in an array's shape is: msgspec looks at a list's
+# length only when it has made all of it, and two MiB may be a million elements.
+_NOTHING: Final = msgspec.Raw(b"")
+_Few: Final = msgspec.defstruct(
+    "_Few",
+    [(f"_{number}", msgspec.Raw, _NOTHING) for number in range(_MOST_RECORDS)],
+    array_like=True,
+    forbid_unknown_fields=True,
+    gc=False,
+)
+
+
+class _LargeLogFile(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    Records: _Few  # type: ignore[valid-type]
+
+
 _parse: Final = msgspec.json.Decoder(_LogFile).decode
+_parse_large: Final = msgspec.json.Decoder(_LargeLogFile).decode
 
 
 @dataclass(frozen=True, slots=True)
-class Harmless:
-    """A log file without a literal.
+class Seen:
+    """A log file that was looked through.
 
     Attributes:
         records: how many it has.
         first: the text of the first one; `None` if there is none.
+        batch: all of them, if one of them could match.
+        parsed: instead of that, if most of them could.
     """
 
     records: int
     first: bytes | None
+    batch: Batch | None = None
+    parsed: Sequence[dict[str, Any]] = ()
 
 
 def inflated(file: bytes) -> bytes | None:
@@ -77,7 +107,7 @@ def windows(text: bytes) -> Iterator[bytes]:
     """The text in pieces; in smaller ones where it is no records but tens of thousands of something smaller."""
     for at in range(0, len(text), WINDOW_BYTES):
         window = text[at : at + WINDOW_BYTES]
-        if stringzilla.count(window, b",") * _LEAST_BYTES < len(window):
+        if not _is_finer(window):
             yield window
         else:
             yield from (
@@ -85,17 +115,62 @@ def windows(text: bytes) -> Iterator[bytes]:
             )
 
 
-def harmless(text: bytes, prefilter: Prefilter, *, max_record_bytes: int) -> Harmless | None:
-    """Look at the text of a whole log file; `None` if it is not plainly harmless."""
+def _is_finer(text: bytes) -> bool:
+    """Whether it is no records but tens of thousands of something smaller."""
+    return bool(stringzilla.count(text, b",") * _LEAST_BYTES >= len(text))
+
+
+def look(text: bytes, prefilter: Prefilter, *, max_record_bytes: int) -> Seen | None:
+    """Look at the text of a whole log file; `None` if there is anything odd about it."""
     if len(text) > max_record_bytes:
         return None  # a record may be too large
     if len(text) >= SHORTEST_BYTES:
         scout = Scout(prefilter, max_record_bytes=max_record_bytes)
-        return Harmless(scout.records, scout.first) if scout.is_clean(text) and scout.is_whole() else None
-    if prefilter.search(text):
+        clean = scout.is_clean(text)
+        if clean:
+            return Seen(scout.records, scout.first) if scout.is_whole() else None
+        if _is_dense(text, prefilter) and (seen := _parse_all(text)):
+            return seen
+        elements = _split_large(text)
+    else:
+        clean = not prefilter.search(text)
+        elements = _split(text)
+    if elements is None:
         return None
+    first = bytes(elements[0]) if elements else None
+    if clean or not elements:
+        return Seen(len(elements), first)
+    array = text.find(b"["), text.rfind(b"]") + 1
+    return Seen(len(elements), first, Batch(text, elements, checked=True, array=array))
+
+
+def _is_dense(text: bytes, prefilter: Prefilter) -> bool:
+    """Whether most records could match, by the first few."""
+    most = _TRIED_BYTES // _DENSE_BYTES
+    return prefilter.ends is not None and prefilter.ends(text[:_TRIED_BYTES], most) is None and not _is_finer(text)
+
+
+def _parse_all(text: bytes) -> Seen | None:
     try:
-        records = _parse(text).Records
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    records = document.get("Records") if type(document) is dict and len(document) == 1 else None
+    if type(records) is not list or not records or not all(type(record) is dict for record in records):
+        return None
+    return Seen(len(records), orjson.dumps(records[0]), parsed=records)
+
+
+def _split(text: bytes) -> Sequence[msgspec.Raw] | None:
+    try:
+        return _parse(text).Records
     except (msgspec.DecodeError, RecursionError):
         return None
-    return Harmless(len(records), bytes(records[0]) if records else None)
+
+
+def _split_large(text: bytes) -> Sequence[msgspec.Raw] | None:
+    try:
+        elements = msgspec.structs.astuple(_parse_large(text).Records)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return elements[: elements.index(_NOTHING)] if elements[-1] is _NOTHING else elements

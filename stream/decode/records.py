@@ -87,7 +87,7 @@ class LogDecoder:
         able = able and (stored_bytes or 0) <= MOST_BYTES  # or it would have to begin anew in the end
         self._max_record_bytes = max_record_bytes
         self._scout = Scout(prefilter, max_record_bytes=max_record_bytes) if able else None
-        self._harmless: glance.Harmless | None = None
+        self._seen: tuple[int, bytes | None] | None = None
         self._arrays = 0
         self._held: list[Record] = []
         self._held_bytes = 0
@@ -116,8 +116,9 @@ class LogDecoder:
             LogFileError: the file can't be read further; `take` still gives the records found before the fault.
         """
         fits = self.beginning.add(chunk)
-        if self._harmless is not None:  # it was not the whole file
-            self._harmless = None
+        if self._seen is not None:  # it was not the whole file
+            self._seen = None
+            self._forget()
             yield from self._start_over()
             return
         if self._scout is not None and len(self.beginning.chunks) == 1:
@@ -136,9 +137,16 @@ class LogDecoder:
         """Look at what is all of the file, unless more comes."""
         self._inflater.inflated(file, text)
         self._scout = None
-        self._harmless = glance.harmless(text, self._prefilter, max_record_bytes=self._max_record_bytes)
-        if self._harmless is None:
+        seen = glance.look(text, self._prefilter, max_record_bytes=self._max_record_bytes)
+        if seen is None:
             yield from self._look_into_all(glance.windows(text))
+            return
+        self._seen = seen.records, seen.first  # and not its text
+        self._held += seen.parsed
+        if seen.batch is not None:
+            yield []
+            for _ in self._look_for_suspects(seen.batch):
+                yield []
 
     def _look_over(self, scout: Scout, windows: Iterator[bytes]) -> Iterator[list[Record]]:
         """See whether the file needs splitting at all; if it does, begin it anew and catch up."""
@@ -203,9 +211,9 @@ class LogDecoder:
         Raises:
             LogFileError: as `steps`; also when single records were unreadable. `take` gives the records.
         """
-        if self._harmless is not None:
-            self.records, self._first = self._harmless.records, self._harmless.first
-            return []
+        if self._seen is not None:
+            self.records, self._first = self._seen
+            return self._all_readable()
         if self._scout is not None:
             if self._is_harmless(self._scout):
                 return []
@@ -217,6 +225,9 @@ class LogDecoder:
             self._drain()
             raise
         self._look_at_the_rest()
+        return self._all_readable()
+
+    def _all_readable(self) -> list[Record]:
         if self.unreadable:
             raise LogFileError("unreadable_record", f"{self.unreadable} of {self.records} records can't be parsed")
         if self._broken:
@@ -278,21 +289,28 @@ class LogDecoder:
             self._first = bytes(batch.elements[0])
         self.records += len(batch.elements)
         if self._prefilter.search(batch.text):
-            found = suspects(batch, self._prefilter)
-            if found is None and self._parse_all(batch):
-                return
-            for number, text in enumerate(found or map(bytes, batch.elements)):
-                if text is not None:
-                    self._parse(text)
-                if text is None or number % _PARSED_A_STEP == _PARSED_A_STEP - 1:
-                    yield
+            yield from self._look_for_suspects(batch)
         elif not batch.checked:
             self._broken += sum(not is_json(bytes(element)) for element in batch.elements)
+
+    def _look_for_suspects(self, batch: Batch) -> Iterator[None]:
+        """Find the records in a batch, one of which could match."""
+        found = suspects(batch, self._prefilter)
+        if found is None and self._parse_all(batch):
+            return
+        for number, text in enumerate(found or map(bytes, batch.elements)):
+            if text is not None:
+                self._parse(text)
+            if text is None or number % _PARSED_A_STEP == _PARSED_A_STEP - 1:
+                yield
 
     def _begin_array(self) -> None:
         self._arrays = self._splitter.arrays
         if self._given:
             raise LogFileError("bad_json", "a second Records array after records of the first were handed on")
+        self._forget()
+
+    def _forget(self) -> None:
         self._held.clear()
         self.unreadable_first.clear()
         self._first = None
@@ -301,7 +319,7 @@ class LogDecoder:
     def _parse_all(self, batch: Batch) -> bool:
         """Parse a batch at once, if the parser is not too strict for it and all of them are objects."""
         try:
-            parsed = orjson.loads(batch.text) if batch.checked else ()
+            parsed = orjson.loads(memoryview(batch.text)[slice(*batch.array)]) if batch.checked else ()
         except orjson.JSONDecodeError:
             return False
         if not parsed or not all(type(data) is dict for data in parsed):

@@ -17,7 +17,7 @@ from typing import Final
 
 import stringzilla
 
-from stream.decode.engine import Ends, Search, fast, portable
+from stream.decode.engine import Ends, Hyperscan, Search, fast, portable
 from stream.decode.literals import Literal
 from stream.logger import logger
 
@@ -46,7 +46,7 @@ class Prefilter:
         search: whether records, each of them whole, may be such.
         texts: whether these bytes, of whatever parts of records, may hold one of the literals.
         names: whether they may hold one of `named`, in half of that time; `None`: that is not to be had.
-        ends: where they hold those literals; `None`: likewise.
+        ends: where they hold what a record that could match has one of; `None`: likewise.
     """
 
     def __init__(self, literals: Iterable[Literal] | None, named: Iterable[Literal] | None = None) -> None:
@@ -54,8 +54,11 @@ class Prefilter:
         of_members = (self.literals or ()) if named is None else tuple(sorted(set(named)))
         self.longest_bytes = max(map(_span, (*(self.literals or ()), *of_members)), default=0)
         self.texts, self.ends = (_always, None) if self.literals is None else _texts_engine(self.literals)
-        self.names = None if self.literals is None else _names_engine(of_members)
+        names = None if self.literals is None else _names_engine(of_members)
+        self.names = None if names is None else _or_escapes(names.search)
         self.search = self.texts if self.names is None else _in_turn(self.names, self.texts)
+        if names is not None and self.ends is not None:
+            self.ends = _unless_escapes(names.ends, self.ends)
 
 
 def patterns(literals: Iterable[Literal]) -> list[bytes]:
@@ -128,18 +131,25 @@ def _texts_engine(literals: tuple[Literal, ...]) -> tuple[Search, Ends | None]:
     return engine.search, engine.ends
 
 
-def _names_engine(literals: tuple[Literal, ...]) -> Search | None:
+def _names_engine(literals: tuple[Literal, ...]) -> Hyperscan | None:
     members = {literal.member for literal in literals}
     if len(members) != 1 or "" in members:
         return None
     engine = fast(list(_keyed(_end_of_name(*members), literals)))
-    search = engine and _or_escapes(engine.search)
-    return search if search and _trusted(search, literals) else None
+    return engine if engine and _trusted(_or_escapes(engine.search), literals) else None
 
 
 def _or_escapes(search: Search) -> Search:
+    return lambda data: search(data) or _has_escape(data)
+
+
+def _unless_escapes(ends: Ends, careful: Ends) -> Ends:
+    return lambda data, most: careful(data, most) if _has_escape(data) else ends(data, most)
+
+
+def _has_escape(data: bytes) -> bool:
     # Few log files have a backslash, and the C library finds one sooner than any engine finds more than that.
-    return lambda data: search(data) or (b"\\" in data and stringzilla.find(data, _ESCAPE) >= 0)
+    return b"\\" in data and bool(stringzilla.find(data, _ESCAPE) >= 0)
 
 
 def _in_turn(first: Search, second: Search) -> Search:

@@ -61,11 +61,13 @@ class Batch:
         text: bytes that hold all of them.
         elements: each one's JSON text, in order.
         checked: whether they are known to be JSON; if not, only their brackets and strings are known to be balanced.
+        array: where in the text the array of them begins and ends.
     """
 
     text: bytes
     elements: Sequence[msgspec.Raw | bytes]
     checked: bool
+    array: tuple[int, int | None] = (0, None)
 
 
 class Splitter:

@@ -36,7 +36,7 @@ def suspects(batch: Batch, prefilter: Prefilter) -> Iterator[bytes | None] | Non
         return _by_groups(elements, prefilter)
     hit = _hit(batch, prefilter)
     if hit is not None:
-        return filter(prefilter.search, (bytes(elements[index]) for index in hit))
+        return filter(prefilter.texts, (bytes(elements[index]) for index in hit))
     tried = _by_groups(elements[:_TRIED], prefilter)
     if len(elements) > _TRIED and sum(text is not None for text in tried) > _TRIED // 2:
         return None
@@ -49,14 +49,15 @@ def _hit(batch: Batch, prefilter: Prefilter) -> Sequence[int] | None:
     if prefilter.ends is None or not batch.checked:
         return None
     lengths = list(accumulate(map(len, batch.elements)))
-    if 1 + lengths[-1] + number != len(batch.text):
+    start, stop, _ = slice(*batch.array).indices(len(batch.text))
+    if start + 1 + lengths[-1] + number != stop:
         return None  # there is more between them than brackets and commas
     found = prefilter.ends(batch.text, min(number // 2, _MOST_ENDS))
     if found is None:
         return None
 
     def last_byte(index: int) -> int:
-        return lengths[index] + index
+        return start + lengths[index] + index
 
     # A literal's last byte is the one before where it ends.
     hit = {bisect_left(range(number), end - 1, key=last_byte) for end in found}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stream.decode import LogDecoder, Prefilter
 from stream.decode.beginning import MOST_BYTES
-from stream.decode.glance import MOST_JSON_BYTES, Harmless, harmless, inflated
+from stream.decode.glance import MOST_JSON_BYTES, Seen, inflated, look
 from stream.decode.literals import Literal
 from stream.errors import LogFileError
 from tests.decode.logs import ordinary
@@ -33,6 +33,19 @@ AFTER = st.sampled_from(
 )
 
 
+DENSE: list[dict[str, Any]] = [
+    {"eventVersion": "1", "eventName": "StopLogging", "n": f"{number}{'x' * 1000}"} for number in range(500)
+]
+"""Records that match all."""
+
+
+def large(*elements: str, records: int = 1000) -> str:
+    """The JSON of a log file of more than a parser takes in no time, with these among its records."""
+    noise = random.Random(1)
+    ordinaries = [f'{{"eventVersion":"1","eventName":"ListTrails","n":"{noise.random()}"}}' for _ in range(records)]
+    return '{"Records":[' + ",".join([*ordinaries[:700], *elements, *ordinaries[700:]]) + "]}"
+
+
 def read(body: bytes, size: int, *, quick: bool, most: int = 1 << 30, most_record: int = 4 << 20) -> tuple[Any, ...]:
     decoder = LogDecoder(PREFILTER, max_record_bytes=most_record, max_log_bytes=most, scouting=quick)
     found = []
@@ -47,16 +60,9 @@ def read(body: bytes, size: int, *, quick: bool, most: int = 1 << 30, most_recor
     return found, decoder.records, decoder.first_record(), decoder.compressed_bytes, decoder.json_bytes, fault
 
 
-def glance(body: bytes, *, most_record: int = 4 << 20) -> Harmless | None:
+def glance(body: bytes, *, most_record: int = 4 << 20) -> Seen | None:
     text = inflated(body)
-    return None if text is None else harmless(text, PREFILTER, max_record_bytes=most_record)
-
-
-def large(*elements: str, records: int = 1000) -> str:
-    """The JSON of a log file of more than a parser takes in no time, with these among its records."""
-    noise = random.Random(1)
-    ordinaries = [f'{{"eventVersion":"1","eventName":"ListTrails","n":"{noise.random()}"}}' for _ in range(records)]
-    return '{"Records":[' + ",".join([*ordinaries[:700], *elements, *ordinaries[700:]]) + "]}"
+    return None if text is None else look(text, PREFILTER, max_record_bytes=most_record)
 
 
 def test_an_ordinary_small_file_takes_no_more_than_a_glance() -> None:
@@ -73,9 +79,38 @@ def test_so_does_a_large_one() -> None:
     assert json.loads(seen.first or b"")["eventName"] == "ListTrails"
 
 
-def test_a_file_with_a_match_takes_more() -> None:
-    assert glance(gzip.compress(b'{"Records":[{"eventName":"StopLogging"}]}')) is None
-    assert glance(gzip.compress(large('{"eventName":"StopLogging"}').encode())) is None
+@pytest.mark.parametrize("body", ['{"Records":[{"eventName":"StopLogging"}]}', large('{"eventName":"StopLogging"}')])
+def test_so_does_one_with_a_match(body: str) -> None:
+    seen = glance(gzip.compress(body.encode(), mtime=0))
+    assert seen is not None
+    assert seen.batch is not None
+    assert seen.records == len(seen.batch.elements) == len(json.loads(body)["Records"])
+
+
+@pytest.mark.parametrize("records", [DENSE, [*DENSE[:9], *DENSE[:3] * 500], [*DENSE, DENSE[0] | {"x": [[]] * 300_000}]])
+def test_where_most_match_all_are_parsed(records: list[dict[str, Any]]) -> None:
+    body = gzip.compress(json.dumps({"Records": records}, separators=(",", ":")).encode(), 1)
+    found, counted, first, *_ = read(body, 1 << 20, quick=True)
+    assert (found, counted, first) == (records, len(records), records[0])
+    assert read(body, 1 << 20, quick=True)[1:] == read(body, 1 << 20, quick=False)[1:]
+
+
+@pytest.mark.parametrize("odd", ['{"x":NaN}', '"DeleteTrail"', '{"x":"\\ud800"}', "{", "[" * 600 + "]" * 600])
+def test_what_is_odd_among_many_that_match_is_read_alike(odd: str) -> None:
+    texts = [json.dumps(each, separators=(",", ":")) for each in DENSE]
+    for elements, after in ((texts, '],"Records":[]}'), ([*texts, odd], "]}"), (texts, '],"n":1}'), (texts, "]} x")):
+        body = gzip.compress(('{"Records":[' + ",".join(elements) + after).encode(), 1)
+        assert read(body, 1 << 20, quick=True) == read(body, 1 << 20, quick=False)
+
+
+def test_no_more_elements_than_records_of_cloudtrail_are_split_at_once() -> None:
+    for records, seen_at_once in ((4096, True), (4097, False)):
+        elements = [f'{{"eventVersion":"1","n":"{"x" * 100}"}}'] * (records - 1)
+        text = ('{"Records":[' + ",".join([*elements, '{"n":"DeleteTrail"}']) + "]}").encode()
+        seen = look(text, PREFILTER, max_record_bytes=4 << 20)
+        assert (seen is not None) == seen_at_once
+        body = gzip.compress(text)
+        assert read(body, 1 << 20, quick=True) == read(body, 1 << 20, quick=False)
 
 
 def test_what_is_no_whole_member_or_too_large_is_not_glanced_at() -> None:
