@@ -5,8 +5,9 @@ JSON. Such a file is inflated at once and looked through in a few calls, which t
 That looks at the text next if there is anything odd about it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -49,24 +50,8 @@ class _LogFile(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     Records: list[msgspec.Raw]
 
 
-# An array of no more than so many elements, which is what a structure in an array's shape is: msgspec looks at a list's
-# length only when it has made all of it, and two MiB may be a million elements.
-_NOTHING: Final = msgspec.Raw(b"")
-_Few: Final = msgspec.defstruct(
-    "_Few",
-    [(f"_{number}", msgspec.Raw, _NOTHING) for number in range(_MOST_RECORDS)],
-    array_like=True,
-    forbid_unknown_fields=True,
-    gc=False,
-)
-
-
-class _LargeLogFile(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    Records: _Few  # type: ignore[valid-type]
-
-
 _parse: Final = msgspec.json.Decoder(_LogFile).decode
-_parse_large: Final = msgspec.json.Decoder(_LargeLogFile).decode
+_NOTHING: Final = msgspec.Raw(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +153,22 @@ def _split(text: bytes) -> Sequence[msgspec.Raw] | None:
         return None
 
 
+@cache
+def _few() -> Callable[[bytes], Any]:
+    """A parser of log files of no more than so many records; made when it is needed, since that takes milliseconds.
+
+    They are in a structure in an array's shape: msgspec looks at a list's length only when it has made all of it, and
+    two MiB may be a million elements.
+    """
+    fields = [(f"_{number}", msgspec.Raw, _NOTHING) for number in range(_MOST_RECORDS)]
+    few = msgspec.defstruct("_Few", fields, array_like=True, forbid_unknown_fields=True, gc=False)
+    log_file = msgspec.defstruct("_FewLogFile", [("Records", few)], forbid_unknown_fields=True, gc=False)
+    return msgspec.json.Decoder(log_file).decode
+
+
 def _split_large(text: bytes) -> Sequence[msgspec.Raw] | None:
     try:
-        elements = msgspec.structs.astuple(_parse_large(text).Records)
+        elements = msgspec.structs.astuple(_few()(text).Records)
     except (msgspec.DecodeError, RecursionError):
         return None
     return elements[: elements.index(_NOTHING)] if elements[-1] is _NOTHING else elements

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 
+import msgspec
+
 from stream.alert import Alert, LogFile
 from stream.decode import LogDecoder, Prefilter, Record
 from stream.detect.context import LogFileContext
@@ -54,8 +56,7 @@ class Plan:
     portal: Portal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One alert.
 
     Attributes:
@@ -70,8 +71,7 @@ class Finding:
     suppressed: bool = False
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(msgspec.Struct):
     """What was read of one log file; `fault` says why not all of it."""
 
     name: str

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from stream.intake.keys import log_file_account, skip_reason
 
 SUFFIXES: Final = (".json.gz", ".json", ".gz")
@@ -20,9 +22,8 @@ _OTHERS: Final = frozenset({"CloudTrail-Digest", "CloudTrail-Insight", "CloudTra
 """Folders that CloudTrail fills with something else than records."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One log file to read.
+class Source(msgspec.Struct, frozen=True):
+    """One log file to read. Like all that travels between processes, what the C library turns into bytes itself.
 
     Attributes:
         bucket: empty for a path of this machine.

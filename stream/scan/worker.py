@@ -25,8 +25,7 @@ _BATCH_FINDINGS: Final = 2_000
 """Findings of one batch that are held in memory; the rest waits in temporary files."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """One log file, read.
 
     Attributes:
