@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from stream.decode import glance
-from stream.decode.beginning import MOST_BYTES, Beginning
+from stream.decode.beginning import Beginning
 from stream.decode.inflate import Inflater
 from stream.decode.scan import Prefilter
 from stream.decode.scout import LEAST_RECORD_BYTES, SHORTEST_BYTES, Scout
@@ -84,7 +84,7 @@ class LogDecoder:
         self._inflater = Inflater(self.beginning)
         self._splitter = Splitter(max_record_bytes)
         able = scouting and prefilter.literals is not None and max_record_bytes >= LEAST_RECORD_BYTES
-        able = able and (stored_bytes or 0) <= MOST_BYTES  # or it would have to begin anew in the end
+        able = able and self.beginning.has_room_for(stored_bytes or 0)  # or it could not begin anew
         self._max_record_bytes = max_record_bytes
         self._scout = Scout(prefilter, max_record_bytes=max_record_bytes) if able else None
         self._seen: tuple[int, bytes | None] | None = None

@@ -1,10 +1,10 @@
 """What else the same principal did, as far as one log file tells: its first bytes and a principal in, counts out.
 
 Nothing of this is done for a file without an alert. What is looked at is what the decoder keeps of a file's beginning,
-a quarter of a MiB as it is stored; it is not fetched again. A file with an alert is inflated and split a second time,
-at most ten MiB of its JSON and for half a second, of which only the few fields that count are parsed: up to 5 ms a MiB.
-Log files are smaller as a rule (20 records, thousands at most); of a larger one it is said that these are the counts of
-the first so many records.
+a quarter of a MiB as it is stored and four if there is room; it is not fetched again. A file with an alert is inflated
+and split a second time, at most ten MiB of its JSON and for half a second, of which only the few fields that count are
+parsed: up to 5 ms a MiB. Log files are smaller as a rule (20 records, thousands at most); of a larger one it is said
+that these are the counts of the first so many records.
 """
 
 import time

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.decode import LogDecoder, Prefilter
-from stream.decode.beginning import MOST_BYTES
+from stream.decode.beginning import LARGEST_BYTES, MOST_BYTES, Beginning
 from stream.decode.literals import Literal
 from stream.decode.records import Record
 from stream.errors import LogFileError
@@ -29,10 +29,15 @@ def read(
     limit: int = 4 << 20,
     most: int = 1 << 30,
     prefilter: Prefilter | None = None,
+    stored: int | None = None,
 ) -> Found:
     """The records, how many there were, the first, and the fault."""
     decoder = LogDecoder(
-        prefilter or Prefilter(LITERALS), max_record_bytes=limit, max_log_bytes=most, scouting=scouting
+        prefilter or Prefilter(LITERALS),
+        max_record_bytes=limit,
+        max_log_bytes=most,
+        scouting=scouting,
+        stored_bytes=stored,
     )
     found: list[Record] = []
     fault: str | None = None
@@ -193,9 +198,39 @@ def test_keys_in_ever_another_order_are_counted_all_the_same() -> None:
     assert assert_alike(log(records))[1] == 1500
 
 
-def test_a_file_of_which_too_much_would_have_to_be_kept_is_split() -> None:
-    rng = random.Random(1)
-    records = [each | {"noise": rng.randbytes(700).hex()} for each in MANY]
-    body = log(records)
-    assert len(body) > MOST_BYTES + 64 * 1024
-    assert assert_alike(body)[1] == 1500
+def large(*matching: int, records: int = 1500) -> bytes:
+    """A file of about a MiB as it is stored, with matches at these places."""
+    noise = random.Random(1)
+    texts = [MANY[index] | {"noise": noise.randbytes(700).hex()} for index in range(records)]
+    return log([each | (STOP if index in matching else {}) for index, each in enumerate(texts)])
+
+
+@pytest.mark.parametrize("stored", [None, 0, 300_000, 1_300_000, 1 << 40])
+@pytest.mark.parametrize("matching", [(), (3,), (1499,)])
+def test_a_file_of_which_more_than_usual_has_to_be_kept_is_read_alike(
+    matching: tuple[int, ...], stored: int | None
+) -> None:
+    body = large(*matching)
+    assert MOST_BYTES + 64 * 1024 < len(body) < 1_300_000
+    for cut in (body, body[:-1], body[:-100_000]):
+        assert_alike(cut, stored=stored)
+    assert len(assert_alike(body, stored=stored)[0]) == len(matching)
+
+
+def test_large_files_are_kept_while_there_is_room_for_them() -> None:
+    kept = [Beginning() for _ in range(20)]
+    assert [each.has_room_for(3 << 20) for each in kept] == [True] * 2 + [False] * 18
+    assert not Beginning().has_room_for(LARGEST_BYTES + 1)
+    assert Beginning().has_room_for(MOST_BYTES)
+    assert Beginning().has_room_for(2 << 20)  # and is done with at once
+    assert Beginning().has_room_for(2 << 20)
+    kept.clear()
+    assert Beginning().has_room_for(LARGEST_BYTES)
+
+
+def test_of_a_large_file_all_is_kept_that_was_announced() -> None:
+    beginning = Beginning()
+    assert beginning.has_room_for(MOST_BYTES + 10)
+    added = [(beginning.add(chunk), beginning.whole) for chunk in (b"x" * MOST_BYTES, b"y" * 10, b"z")]
+    assert added == [(True, True), (True, True), (False, False)]
+    assert sum(map(len, beginning.chunks)) == MOST_BYTES + 10
