@@ -22,7 +22,9 @@ SHORTEST_BYTES: Final = 256 * 1024
 LEAST_RECORD_BYTES: Final = 4 * SHORTEST_BYTES
 """With a limit for records below this the slow way alone can tell which one passes it."""
 
-_HEAD: Final = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*(\{\s*"[^"\\]{1,64}")')
+_HEAD: Final = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*(\{\s*"eventVersion")')
+"""CloudTrail's records all begin so; what stands between others may be of several shapes, and would be miscounted."""
+
 _TAIL: Final = re.compile(rb"\}\s*\]\s*\}\s*\Z")
 _KEPT_BYTES: Final = 4096  # of the end: white space may follow the last bracket
 _TRIED_BYTES: Final = 8 * 1024

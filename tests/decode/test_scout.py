@@ -198,6 +198,13 @@ def test_keys_in_ever_another_order_are_counted_all_the_same() -> None:
     assert assert_alike(log(records))[1] == 1500
 
 
+def test_records_that_begin_in_more_than_one_way_are_counted_all_the_same() -> None:
+    records = [
+        each | ({"awsRegion": "eu-west-1"} if index < 100 or index % 7 else {}) for index, each in enumerate(MANY)
+    ]
+    assert assert_alike(log([dict(sorted(each.items())) for each in records]))[1] == 1500
+
+
 def large(*matching: int, records: int = 1500) -> bytes:
     """A file of about a MiB as it is stored, with matches at these places."""
     noise = random.Random(1)
