@@ -20,7 +20,7 @@ def fold(text: str) -> str:
 def at(value: Any, *path: str) -> Any:
     """What lies at this path of object members, `None` where there is none."""
     for step in path:
-        if type(value) is not dict and not isinstance(value, Mapping):  # the first is quick, and nearly always so
+        if type(value) is not dict and (value is None or not isinstance(value, Mapping)):  # which is slow
             return None
         value = value.get(step)
     return value
@@ -31,7 +31,7 @@ def text_at(value: Any, *path: str) -> str | None:
     found = at(value, *path)
     if isinstance(found, str):
         return found or None
-    return integer_text(found)
+    return None if found is None else integer_text(found)
 
 
 def integer_text(value: Any) -> str | None:

@@ -1,6 +1,7 @@
 """Time as the dispatcher sees it, so that a test may own it; and a sleep that can be cut short."""
 
 import asyncio
+import math
 import time
 from typing import Final, Protocol
 
@@ -38,27 +39,59 @@ class SystemClock:
 
 
 class Alarm:
-    """Lets one task sleep until a moment has come or somebody rings."""
+    """Lets one task sleep until a moment has come or somebody rings.
+
+    Whoever is rung for often, and sleeps until ever later moments, must not pay for a timer each time: one that is set
+    for an earlier moment stays, and is set anew when it goes off.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._rung = False
-        self._sleep: asyncio.Future[None] | None = None
+        self._sleeper: asyncio.Future[None] | None = None
+        self._timer: asyncio.Task[None] | None = None
+        self._set_for = math.inf
 
     def ring(self) -> None:
         """Wake the sleeper, or keep it from falling asleep the next time."""
         self._rung = True
-        if self._sleep is not None:
-            self._sleep.cancel()
+        self._wake()
 
     async def wait_until(self, moment: float) -> None:
         """Sleep until `clock.now()` is about `moment` (which may be infinite) or `ring` is called."""
-        if not self._rung:
-            seconds = min(max(moment - self._clock.now(), _TICK_S), _DAY_S)
-            self._sleep = asyncio.ensure_future(self._clock.sleep(seconds))
-            try:
-                await asyncio.wait([self._sleep])
-            finally:
-                self._sleep.cancel()
-                self._sleep = None
-        self._rung = False
+        now = self._clock.now()
+        until = now + min(max(moment - now, _TICK_S), _DAY_S)
+        try:
+            while not self._rung:
+                if self._timer is None or self._set_for > until:
+                    self._set_timer(until)
+                self._sleeper = asyncio.get_running_loop().create_future()
+                await self._sleeper
+                if self._timer is None and self._set_for >= until:
+                    break
+        except asyncio.CancelledError:
+            self._stop_timer()
+            raise
+        finally:
+            self._sleeper = None
+            self._rung = False
+
+    def _set_timer(self, moment: float) -> None:
+        self._stop_timer()
+        self._set_for = moment
+        self._timer = asyncio.ensure_future(self._clock.sleep(moment - self._clock.now()))
+        self._timer.add_done_callback(self._went_off)
+
+    def _went_off(self, timer: asyncio.Task[None]) -> None:
+        if timer is self._timer:
+            self._timer = None
+            self._wake()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wake(self) -> None:
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)

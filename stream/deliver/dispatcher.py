@@ -4,7 +4,7 @@ Every channel has an outbox of its own, so one that is out of order holds its ow
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 import structlog
@@ -161,11 +161,10 @@ class Dispatcher:
         if self._recent is not None:
             self._recent.found(alert, names)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                outcomes = {name: tasks.create_task(self._deliver_to(name, alert, received_at)) for name in names}
+            outcomes = await self._deliver_to_all(names, alert, received_at)
         finally:
             self._leave()
-        failures = tuple((name, task.result()) for name, task in outcomes.items() if task.result() not in _DELIVERED)
+        failures = tuple((name, outcome) for name, outcome in outcomes.items() if outcome not in _DELIVERED)
         if failures:
             raise DeliveryFailed(alert.id, failures)
 
@@ -183,6 +182,13 @@ class Dispatcher:
         """Let alerts go that wait for others to be told together with; `for_good`: from now on none waits long."""
         for outbox in self._outboxes.values():
             outbox.flush(for_good=for_good)
+
+    async def _deliver_to_all(self, names: Sequence[str], alert: Alert, received_at: float) -> dict[str, Outcome]:
+        if len(names) == 1:  # as most are, and a task costs as much as the rest of this
+            return {names[0]: await self._deliver_to(names[0], alert, received_at)}
+        async with asyncio.TaskGroup() as tasks:
+            told = {name: tasks.create_task(self._deliver_to(name, alert, received_at)) for name in names}
+        return {name: task.result() for name, task in told.items()}
 
     async def _deliver_to(self, name: str, alert: Alert, received_at: float) -> Outcome:
         """Have one channel told, or, when it can't be, the one that it falls back to, and so on."""
