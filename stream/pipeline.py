@@ -41,6 +41,7 @@ from stream.metrics import Metrics
 from stream.notice import PACK, Notice
 from stream.settings import Settings
 from stream.sources.hearing import Hearing
+from stream.turn import Turn
 
 if TYPE_CHECKING:
     from stream.digest.watching import DigestWatch
@@ -134,6 +135,7 @@ class Pipeline:
         self._told_of_inline = False
         self._books = Books(metrics)
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self._turn = Turn()
         # Of what trails were like before; replicas share a ledger.
         self._memories = (Gaps(alone=settings.ledger == "memory", notes=notes), Selections(notes), TrailStates(notes))
 
@@ -204,7 +206,7 @@ class Pipeline:
         self._books.told(alert, work.message)
         if not self._suppressed(alert, work):
             await work.deliveries.begin(partial(self._deliver, alert, work))
-        await asyncio.sleep(0)  # a file may be full of alerts: the event loop turns after each
+        await self._turn.end_if_long()  # a file may be full of alerts
 
     async def _look_at_digest(self, digests: "DigestWatch", bucket: str, key: str, work: _Work) -> None:
         """Tell what is wrong with a digest file, and read what it lists and nobody announced; else it is a fault."""
