@@ -9,7 +9,7 @@ from stream.deliver.channel import Answer, Down, Rejected, Retry
 from stream.deliver.clock import Clock
 from stream.deliver.delivery import Delivery, Outcome, Pending
 from stream.deliver.grouping import unix_time
-from stream.metrics import Metrics
+from stream.metrics import ATTEMPT_REASONS, DELIVERY_OUTCOMES, Metrics
 
 
 class Instruments:
@@ -26,13 +26,25 @@ class Instruments:
         self._metrics = metrics
         self._clock = clock
         self._log = structlog.get_logger(channel=channel)
+        # Looking up a metric by its labels costs as much as counting.
+        self._duration = metrics.delivery_duration.labels(channel)
+        self._attempts = {
+            (outcome, reason): metrics.delivery_attempts.labels(channel, outcome, reason)
+            for outcome, reasons in ATTEMPT_REASONS.items()
+            for reason in reasons
+        }
+        self._deliveries = {outcome: metrics.deliveries.labels(channel, outcome) for outcome in DELIVERY_OUTCOMES}
+        self._last_success = metrics.channel_last_success.labels(channel)
+        self._processing = metrics.alert_processing.labels(channel)
+        self._latency = metrics.alert_latency.labels(channel)
         self.last_failure: tuple[str, float] | None = None
         """The reason of the last answer that was no acceptance, and when it came in Unix time."""
 
     def answered(self, answer: Answer, seconds: float) -> None:
         """One request has been made, and took that long."""
-        self._metrics.delivery_duration.labels(self._channel).observe(seconds)
-        self._metrics.delivery_attempts.labels(self._channel, answer.outcome, answer.reason).inc()
+        self._duration.observe(seconds)
+        known = self._attempts.get((answer.outcome, answer.reason))
+        (known or self._metrics.delivery_attempts.labels(self._channel, answer.outcome, answer.reason)).inc()
         if answer.outcome != "accepted":
             self.last_failure = answer.reason, self._clock.unix()
 
@@ -80,7 +92,7 @@ class Instruments:
 
     def duplicate(self) -> None:
         """An alert was asked for that the channel had accepted before."""
-        self._metrics.deliveries.labels(self._channel, "duplicate").inc()
+        self._deliveries["duplicate"].inc()
 
     def told(self, delivery: Delivery) -> None:
         """A delivery was accepted; its alerts are still in it."""
@@ -94,7 +106,7 @@ class Instruments:
         """An alert's way has come to its end; of one that was withdrawn it has not: it comes again."""
         if outcome == "withdrawn":
             return
-        self._metrics.deliveries.labels(self._channel, outcome).inc()
+        self._deliveries[outcome].inc()
         if outcome == "accepted":
             self._timed(pending)
             self._log.debug("alert delivered", alert_id=pending.alert.id, attempts=pending.delivery.attempts)
@@ -110,13 +122,13 @@ class Instruments:
 
     def _timed(self, pending: Pending) -> None:
         unix, event = self._clock.unix(), pending.alert.event
-        self._metrics.channel_last_success.labels(self._channel).set(unix)
+        self._last_success.set(unix)
         processing_s = max(self._clock.now() - pending.received_at, 0.0)
-        self._metrics.alert_processing.labels(self._channel).observe(processing_s)
+        self._processing.observe(processing_s)
         happened = unix_time(event.time)
         if happened is not None:
             # prometheus_client raises on an exemplar of more than 128 characters, and later, in every scrape, on one
             # that isn't UTF-8. A real event's id is a UUID of 36.
             fit = len(event.id) <= 100 and event.id.isascii() and event.id.isprintable()
             exemplar = {"event_id": event.id} if fit else None
-            self._metrics.alert_latency.labels(self._channel).observe(max(unix - happened, 0.0), exemplar)
+            self._latency.observe(max(unix - happened, 0.0), exemplar)

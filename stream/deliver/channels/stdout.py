@@ -72,7 +72,8 @@ class StdoutChannel(Channel):
             return Accepted()
         try:
             async with self._lock, asyncio.timeout(self.settings.timeout):
-                await self._write(self._rest)
+                if self._rest:
+                    await self._write(self._rest)
                 await self._write(memoryview(line))
         except TimeoutError:
             return Retry("timeout")
@@ -89,4 +90,5 @@ class StdoutChannel(Channel):
                 await asyncio.sleep(_POLL_S)
                 continue
             rest = self._rest = rest[os.write(self._descriptor, rest[:_PIECE_BYTES]) :]
-            await asyncio.sleep(0)
+            if rest:
+                await asyncio.sleep(0)
