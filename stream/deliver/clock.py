@@ -39,7 +39,7 @@ class SystemClock:
 
 
 class Alarm:
-    """Lets one task sleep until a moment has come or somebody rings.
+    """Lets one task sleep until a moment has come or somebody rings; `stop` is its end.
 
     Whoever is rung for often, and sleeps until ever later moments, must not pay for a timer each time: one that is set
     for an earlier moment stays, and is set anew when it goes off.
@@ -61,23 +61,23 @@ class Alarm:
         """Sleep until `clock.now()` is about `moment` (which may be infinite) or `ring` is called."""
         now = self._clock.now()
         until = now + min(max(moment - now, _TICK_S), _DAY_S)
-        try:
-            while not self._rung:
-                if self._timer is None or self._set_for > until:
-                    self._set_timer(until)
-                self._sleeper = asyncio.get_running_loop().create_future()
-                await self._sleeper
-                if self._timer is None and self._set_for >= until:
-                    break
-        except asyncio.CancelledError:
-            self._stop_timer()
-            raise
-        finally:
-            self._sleeper = None
-            self._rung = False
+        while not self._rung:
+            if self._timer is None or self._set_for > until:
+                self._set_timer(until)
+            self._sleeper = asyncio.get_running_loop().create_future()
+            await self._sleeper
+            if self._timer is None and self._set_for >= until:
+                break
+        self._rung = False
+
+    def stop(self) -> None:
+        """Leave no timer behind; to be called when nobody will sleep any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _set_timer(self, moment: float) -> None:
-        self._stop_timer()
+        self.stop()
         self._set_for = moment
         self._timer = asyncio.ensure_future(self._clock.sleep(moment - self._clock.now()))
         self._timer.add_done_callback(self._went_off)
@@ -86,11 +86,6 @@ class Alarm:
         if timer is self._timer:
             self._timer = None
             self._wake()
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def _wake(self) -> None:
         if self._sleeper is not None and not self._sleeper.done():

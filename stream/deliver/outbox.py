@@ -136,14 +136,17 @@ class Outbox:
 
     async def run(self, tasks: asyncio.TaskGroup) -> None:
         """Send what may be sent, for ever; each request becomes a task of the group."""
-        while True:
-            now = self._clock.now()
-            self._expire(now)
-            while (delivery := self._next(now)) is not None:
-                request = tasks.create_task(self._attempt(delivery))
-                self._requests.add(request)
-                request.add_done_callback(self._requests.discard)
-            await self._alarm.wait_until(self._next_change(now))
+        try:
+            while True:
+                now = self._clock.now()
+                self._expire(now)
+                while (delivery := self._next(now)) is not None:
+                    request = tasks.create_task(self._attempt(delivery))
+                    self._requests.add(request)
+                    request.add_done_callback(self._requests.discard)
+                await self._alarm.wait_until(self._next_change(now))
+        finally:
+            self._alarm.stop()
 
     def flush(self, *, for_good: bool = False) -> None:
         """Let what is gathered go as soon as it may, and wait for no others.

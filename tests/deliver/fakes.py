@@ -36,6 +36,11 @@ class FakeClock:
         heapq.heappush(self._sleepers, (self.moment + seconds, next(self._numbers), woken))
         await woken
 
+    @property
+    def sleeping(self) -> int:
+        """How many sleep."""
+        return sum(not woken.done() for *_, woken in self._sleepers)
+
     async def settle(self) -> None:
         """Let every task go on until all of them wait for time or for the test."""
         for _ in range(40):

@@ -38,7 +38,7 @@ async def test_a_ring_before_falling_asleep_is_not_lost_and_counts_once() -> Non
     assert again.done()
 
 
-async def test_a_sleeper_that_is_cancelled_leaves_no_sleep_behind() -> None:
+async def test_an_alarm_that_is_stopped_leaves_no_timer_behind() -> None:
     alarm = Alarm(SystemClock())
     before = asyncio.all_tasks()
     sleeper = asyncio.create_task(alarm.wait_until(math.inf))
@@ -46,9 +46,47 @@ async def test_a_sleeper_that_is_cancelled_leaves_no_sleep_behind() -> None:
     sleeper.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sleeper
+    assert len(asyncio.all_tasks()) == len(before) + 1
+    alarm.stop()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
+
+
+async def test_a_ring_is_not_lost_on_a_sleeper_that_is_cancelled_at_that_moment() -> None:
+    alarm = Alarm(SystemClock())
+    sleeper = asyncio.create_task(alarm.wait_until(math.inf))
+    await asyncio.sleep(0.001)
+    alarm.ring()
+    sleeper.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sleeper
+    await asyncio.wait_for(alarm.wait_until(math.inf), 5)
+    alarm.stop()
+
+
+async def test_of_many_sleeps_until_ever_later_moments_one_timer_is_left() -> None:
+    clock = FakeClock()
+    alarm = Alarm(clock)
+    for moment in (1005.0, 1010.0, 1020.0, 1030.0):
+        sleeper = asyncio.create_task(alarm.wait_until(moment))
+        await clock.settle()
+        alarm.ring()
+        await sleeper
+    assert clock.sleeping == 1
+
+    sleeper = asyncio.create_task(alarm.wait_until(1040.0))
+    await clock.advance(39.0)
+    assert not sleeper.done()
+    await clock.advance(1.0)
+    assert sleeper.done()
+
+    sleeper = asyncio.create_task(alarm.wait_until(1100.0))
+    await clock.settle()
+    alarm.ring()
+    await sleeper
+    await clock.run(alarm.wait_until(1050.0))  # an earlier one than the timer's
+    assert clock.moment == 1050.0
 
 
 async def test_the_systems_clock_tells_monotonic_and_unix_time() -> None:
