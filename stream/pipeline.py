@@ -256,11 +256,11 @@ class Pipeline:
             async with self._room_for(ref), self._objects.open(ref) as log_file:
                 while chunk := await log_file.read():
                     await self._decode(chunk, reading, work)
-            records = decoder.finish()
+            records = await self._finish(decoder)
         except LogFileError as error:
             records = decoder.take()
             self._failed(error, ref, work)
-            reading.error = error
+            reading.error = error.with_traceback(None)  # which would keep all that was read
             if self._hearing is not None and error.reason != "foreign_bucket":
                 self._hearing.failed(ref)
         else:
@@ -316,6 +316,12 @@ class Pipeline:
             reading.decode_s += time.perf_counter() - began
             if records:
                 await self._found(records, reading, work)
+
+    async def _finish(self, decoder: LogDecoder) -> list[Record]:
+        """The last records; to find that a large file has no end, it may have to be begun anew."""
+        if decoder.json_bytes <= _INLINE_BYTES:
+            return decoder.finish()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, decoder.finish)
 
     async def _in_context(self, alert: Alert, records: list[Record], reading: Reading, work: _Work) -> Alert:
         """The alert with what its file tells of its principal."""

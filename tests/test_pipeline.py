@@ -1,6 +1,7 @@
 """One message's faults are its own, and within it one record's, one object's and one alert's."""
 
 import asyncio
+import gzip
 import json
 import threading
 import time
@@ -16,7 +17,7 @@ import structlog
 
 from stream.alert import Alert
 from stream.aws import Aws
-from stream.decode import Prefilter
+from stream.decode import LogDecoder, Prefilter, Record
 from stream.deliver.channel import Accepted, Answer, Channel
 from stream.deliver.dispatcher import Dispatcher
 from stream.detect.detection import Detection
@@ -154,6 +155,25 @@ async def test_large_log_files_are_read_a_few_at_once(size: int, at_once: int, m
 
     assert most == at_once
     assert bench.ears.heard == ["one"]
+
+
+@pytest.mark.parametrize(("records", "own_thread"), [(10, False), (4000, True)])
+async def test_that_a_large_file_has_no_end_is_not_found_out_on_the_event_loop(
+    records: int, own_thread: bool, bench: _Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish, threads = LogDecoder.finish, set()
+
+    def finished(self: LogDecoder) -> list[Record]:
+        threads.add(threading.get_ident())
+        return finish(self)
+
+    monkeypatch.setattr(LogDecoder, "finish", finished)
+    text = json.dumps({"Records": [describe(str(number), x="x" * 1000) for number in range(records)]})
+    bench.stub.body = gzip.compress(text[:-2].encode(), 1)
+    with pytest.raises(MessageFailed, match="bad_json"):
+        await bench.process(s3_event("logs", f"{FOLDER}a.json.gz", size=len(bench.stub.body)))
+
+    assert (threads == {threading.get_ident()}) != own_thread
 
 
 async def test_a_record_that_can_not_be_judged_hides_none_beside_it(bench: _Bench) -> None:

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import msgspec
 import orjson
-import stringzilla
 from isal import igzip_lib
 
 from stream.decode.beginning import MOST_BYTES
@@ -20,14 +19,12 @@ from stream.decode.inflate import WINDOW_BYTES
 from stream.decode.scan import Prefilter
 from stream.decode.scout import SHORTEST_BYTES, Scout
 from stream.decode.split import Batch
+from stream.decode.texture import has_tiny_elements, has_tiny_values
 
 MOST_JSON_BYTES: Final = 2 * 1024 * 1024
 """Of a text that is made at once; half of a millisecond's inflating for each of its megabytes."""
 
 _SMALL_WINDOW_BYTES: Final = 64 * 1024
-_LEAST_BYTES: Final = 20
-"""Between two commas, of which a record of CloudTrail's has one in thirty bytes."""
-
 _MOST_RECORDS: Final = 4096
 """Of a text that is split at once: records of CloudTrail's have half a KiB at least."""
 
@@ -60,7 +57,7 @@ class Seen:
 
     Attributes:
         records: how many it has.
-        first: the text of the first one; `None` if there is none.
+        first: the text of the first one; `None` if there is none, or all are parsed.
         batch: all of them, if one of them could match.
         parsed: instead of that, if most of them could.
     """
@@ -92,17 +89,12 @@ def windows(text: bytes) -> Iterator[bytes]:
     """The text in pieces; in smaller ones where it is no records but tens of thousands of something smaller."""
     for at in range(0, len(text), WINDOW_BYTES):
         window = text[at : at + WINDOW_BYTES]
-        if not _is_finer(window):
+        if not has_tiny_elements(window):
             yield window
         else:
             yield from (
                 window[start : start + _SMALL_WINDOW_BYTES] for start in range(0, len(window), _SMALL_WINDOW_BYTES)
             )
-
-
-def _is_finer(text: bytes) -> bool:
-    """Whether it is no records but tens of thousands of something smaller."""
-    return bool(stringzilla.count(text, b",") * _LEAST_BYTES >= len(text))
 
 
 def look(text: bytes, prefilter: Prefilter, *, max_record_bytes: int) -> Seen | None:
@@ -132,10 +124,12 @@ def look(text: bytes, prefilter: Prefilter, *, max_record_bytes: int) -> Seen | 
 def _is_dense(text: bytes, prefilter: Prefilter) -> bool:
     """Whether most records could match, by the first few."""
     most = _TRIED_BYTES // _DENSE_BYTES
-    return prefilter.ends is not None and prefilter.ends(text[:_TRIED_BYTES], most) is None and not _is_finer(text)
+    return prefilter.ends is not None and prefilter.ends(text[:_TRIED_BYTES], most) is None
 
 
 def _parse_all(text: bytes) -> Seen | None:
+    if has_tiny_values(text):
+        return None
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -143,7 +137,7 @@ def _parse_all(text: bytes) -> Seen | None:
     records = document.get("Records") if type(document) is dict and len(document) == 1 else None
     if type(records) is not list or not records or not all(type(record) is dict for record in records):
         return None
-    return Seen(len(records), orjson.dumps(records[0]), parsed=records)
+    return Seen(len(records), None, parsed=records)
 
 
 def _split(text: bytes) -> Sequence[msgspec.Raw] | None:

@@ -20,6 +20,7 @@ from stream.decode.scan import Prefilter
 from stream.decode.scout import LEAST_RECORD_BYTES, SHORTEST_BYTES, Scout
 from stream.decode.split import Batch, Splitter, is_json
 from stream.decode.suspects import suspects
+from stream.decode.texture import has_tiny_values
 from stream.errors import LogFileError
 
 _HELD_BYTES: Final = 4 * 1024 * 1024
@@ -87,13 +88,13 @@ class LogDecoder:
         able = able and self.beginning.has_room_for(stored_bytes or 0)  # or it could not begin anew
         self._max_record_bytes = max_record_bytes
         self._scout = Scout(prefilter, max_record_bytes=max_record_bytes) if able else None
-        self._seen: tuple[int, bytes | None] | None = None
+        self._seen: tuple[int, bytes | Record | None] | None = None
         self._arrays = 0
         self._held: list[Record] = []
         self._held_bytes = 0
         self._given = 0
         self._broken = 0
-        self._first: bytes | None = None
+        self._first: bytes | Record | None = None
 
     @property
     def compressed_bytes(self) -> int:
@@ -120,6 +121,8 @@ class LogDecoder:
             self._seen = None
             self._forget()
             yield from self._start_over()
+            if not fits:
+                yield from self._look_through(chunk)
             return
         if self._scout is not None and len(self.beginning.chunks) == 1:
             text = glance.inflated(chunk)
@@ -141,7 +144,7 @@ class LogDecoder:
         if seen is None:
             yield from self._look_into_all(glance.windows(text))
             return
-        self._seen = seen.records, seen.first  # and not its text
+        self._seen = seen.records, seen.parsed[0] if seen.parsed else seen.first  # and not its text
         self._held += seen.parsed
         if seen.batch is not None:
             yield []
@@ -251,7 +254,7 @@ class LogDecoder:
     def first_record(self) -> Record:
         """The file's first record, whether it could match or not; empty if there is none that can be read."""
         try:
-            data = parse(self._first or b"{}")
+            data = self._first if isinstance(self._first, dict) else parse(self._first or b"{}")
         except ValueError:
             return {}
         return data if isinstance(data, dict) else {}
@@ -298,7 +301,9 @@ class LogDecoder:
         found = suspects(batch, self._prefilter)
         if found is None and self._parse_all(batch):
             return
-        for number, text in enumerate(found or map(bytes, batch.elements)):
+        if found is None:
+            found = (text for text in map(bytes, batch.elements) if self._prefilter.search(text))
+        for number, text in enumerate(found):
             if text is not None:
                 self._parse(text)
             if text is None or number % _PARSED_A_STEP == _PARSED_A_STEP - 1:
@@ -318,11 +323,13 @@ class LogDecoder:
 
     def _parse_all(self, batch: Batch) -> bool:
         """Parse a batch at once, if the parser is not too strict for it and all of them are objects."""
+        if not batch.checked or has_tiny_values(batch.text):
+            return False
         try:
-            parsed = orjson.loads(memoryview(batch.text)[slice(*batch.array)]) if batch.checked else ()
+            parsed = orjson.loads(memoryview(batch.text)[slice(*batch.array)])
         except orjson.JSONDecodeError:
             return False
-        if not parsed or not all(type(data) is dict for data in parsed):
+        if not all(type(data) is dict for data in parsed):
             return False
         self._held += parsed
         self._held_bytes += len(batch.text)

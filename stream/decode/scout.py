@@ -23,7 +23,7 @@ LEAST_RECORD_BYTES: Final = 4 * SHORTEST_BYTES
 """With a limit for records below this the slow way alone can tell which one passes it."""
 
 _HEAD: Final = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*(\{\s*"eventVersion")')
-"""CloudTrail's records all begin so; what stands between others may be of several shapes, and would be miscounted."""
+"""CloudTrail's records all begin so; what stands between others is rarely of one shape, and would be miscounted."""
 
 _TAIL: Final = re.compile(rb"\}\s*\]\s*\}\s*\Z")
 _KEPT_BYTES: Final = 4096  # of the end: white space may follow the last bracket
@@ -95,7 +95,7 @@ class Scout:
         head = _HEAD.match(window)
         if head is None:
             return False
-        between = re.compile(rb"\}\s*,\s*" + re.escape(head[1])).search(window, head.end())
+        between = re.compile(rb"\}\s*,\s*" + re.escape(head[1])).search(window, head.end(), _TRIED_BYTES)
         if between is None:
             return False
         separator = between.group()

@@ -103,6 +103,43 @@ def test_what_is_odd_among_many_that_match_is_read_alike(odd: str) -> None:
         assert read(body, 1 << 20, quick=True) == read(body, 1 << 20, quick=False)
 
 
+@pytest.mark.parametrize("depth", [200, 255, 800, 1100])
+def test_a_deep_record_among_many_that_match_is_read_alike(depth: int) -> None:
+    deep = f'{{"eventVersion":"1","eventName":"StopLogging","x":{"[" * depth}{"]" * depth}}}'
+    texts = [json.dumps(each, separators=(",", ":")) for each in DENSE]
+    for elements in ([deep, *texts], [*texts, deep]):
+        body = gzip.compress(('{"Records":[' + ",".join(elements) + "]}").encode(), 1)
+        quick, slow = (read(body, 1 << 20, quick=each) for each in (True, False))
+        assert quick == slow
+        assert len(quick[0]) == (501 if depth < 1100 else 500)  # which no parser takes
+
+
+@pytest.mark.parametrize("value", ['{"x":[%s]}', '{"eventName":"StopLogging","x":[%s]}'])
+@pytest.mark.parametrize("inside", ["[" * 900 + "]" * 900, '{"":' * 900 + "0" + "}" * 900, "[]", "1"])
+def test_what_would_take_a_parser_long_is_not_parsed_beside_what_matches(inside: str, value: str) -> None:
+    fine = value % ",".join([inside] * (1_000_000 // len(inside)))
+    texts = [json.dumps(each, separators=(",", ":")) for each in DENSE]
+    text = ('{"Records":[' + ",".join([*texts, fine]) + "]}").encode()
+    seen = look(text, PREFILTER, max_record_bytes=4 << 20)
+    assert seen is not None
+    assert not seen.parsed
+
+    found = read(gzip.compress(text, 1), 1 << 20, quick=True)[0]
+    assert len(found) == 500 + ("StopLogging" in fine)
+
+
+def test_more_after_a_first_chunk_that_fills_what_is_kept_is_read_too() -> None:
+    def filled(size: int) -> bytes:
+        padded = '{"Records":[{"eventName":"StopLogging","p":"' + "x" * size + '"}]}'
+        return gzip.compress(padded.encode(), 0, mtime=0)
+
+    bodies = map(filled, range(MOST_BYTES - 200, MOST_BYTES))
+    body = next(each for each in bodies if len(each) == MOST_BYTES)
+    for after in (b"x", gzip.compress(b'{"Records":[]}'), gzip.compress(b" ")[:-3]):
+        assert read(body + after, MOST_BYTES, quick=True) == read(body + after, MOST_BYTES, quick=False)
+        assert read(body + after, MOST_BYTES, quick=True)[-1] is not None
+
+
 def test_no_more_elements_than_records_of_cloudtrail_are_split_at_once() -> None:
     for records, seen_at_once in ((4096, True), (4097, False)):
         elements = [f'{{"eventVersion":"1","n":"{"x" * 100}"}}'] * (records - 1)
