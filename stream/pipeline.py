@@ -201,12 +201,14 @@ class Pipeline:
 
     async def _tell(self, alert: Alert, work: _Work) -> None:
         """Have people told of an alert; waits while too many of one message are on their way."""
+        began = time.perf_counter()
         for memory in self._memories:
             alert = await memory.told_to_all(alert)
         self._books.told(alert, work.message)
         if not self._suppressed(alert, work):
             await work.deliveries.begin(partial(self._deliver, alert, work))
-        await self._turn.end_if_long()  # a file may be full of alerts
+        self._turn.worked(time.perf_counter() - began)
+        await self._turn.go_on()  # a file may be full of alerts
 
     async def _look_at_digest(self, digests: "DigestWatch", bucket: str, key: str, work: _Work) -> None:
         """Tell what is wrong with a digest file, and read what it lists and nobody announced; else it is a fault."""
@@ -368,7 +370,9 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001 - it concerns this record only
                 alerts = []
                 self._unexpected(error, work, reading.log_file)
-            reading.detect_s += time.perf_counter() - began
+            spent_s = time.perf_counter() - began
+            self._turn.worked(spent_s)
+            reading.detect_s += spent_s
             for alert in alerts:
                 reading.misplaced = reading.misplaced or account_mismatch(record, reading.log_file)
                 yield alert
