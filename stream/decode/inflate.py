@@ -49,10 +49,12 @@ class Inflater:
 
     Args:
         beginning: what is kept of the file; whoever feeds chunks here adds them there first.
+        window_bytes: the most that a window has.
     """
 
-    def __init__(self, beginning: Beginning) -> None:
+    def __init__(self, beginning: Beginning, *, window_bytes: int = WINDOW_BYTES) -> None:
         self._beginning = beginning
+        self._window_bytes = window_bytes
         self.compressed_bytes = 0
         self.json_bytes = 0
         self._head = b""
@@ -66,7 +68,7 @@ class Inflater:
         self._padded = False
 
     def windows(self, chunk: bytes) -> Iterator[bytes]:
-        """Inflate one chunk lazily: at most `WINDOW_BYTES` of JSON are made for each step of the iterator.
+        """Inflate one chunk lazily: at most a window of JSON is made for each step of the iterator.
 
         The iterator has to be exhausted before the next chunk is fed.
 
@@ -137,7 +139,7 @@ class Inflater:
                 self._member_at, self._member_json_bytes = end - len(piece), 0
             member = self._member
             # Room for a whole window costs sixty page faults, which are half of a small file's time.
-            room = WINDOW_BYTES if len(piece) >= _SMALL_BYTES else _SMALL_WINDOW_BYTES
+            room = self._window_bytes if len(piece) >= _SMALL_BYTES else _SMALL_WINDOW_BYTES
             while True:
                 try:
                     window = member.decompress(piece, room)
@@ -164,8 +166,8 @@ class Inflater:
         for text in _until_fault(self._beginning.since(self._member_at)):
             fresh = text[given:]
             given = max(given - len(text), 0)
-            for start in range(0, len(fresh), WINDOW_BYTES):
-                window = fresh[start : start + WINDOW_BYTES]
+            for start in range(0, len(fresh), self._window_bytes):
+                window = fresh[start : start + self._window_bytes]
                 self.json_bytes += len(window)
                 yield window
 

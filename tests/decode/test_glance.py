@@ -14,7 +14,7 @@ from stream.decode.beginning import MOST_BYTES
 from stream.decode.glance import MOST_JSON_BYTES, Seen, inflated, look
 from stream.decode.literals import Literal
 from stream.errors import LogFileError
-from tests.decode.logs import ordinary
+from tests.decode.logs import gz, ordinary
 
 PREFILTER = Prefilter(frozenset({Literal("StopLogging", member="eventName"), Literal("DeleteTrail")}))
 RECORDS = [ordinary(number) for number in range(5)]
@@ -186,7 +186,7 @@ def test_whatever_a_large_file_holds_it_is_read_alike(element: str, records: int
             assert quick == slow  # of a large file without a literal, not every element is parsed
 
 
-@pytest.mark.parametrize("after", [b"x", b"\0", gzip.compress(b" "), gzip.compress(b'{"Records":[]}')])
+@pytest.mark.parametrize("after", [b"x", b"\0", gz(b" "), gz(b'{"Records":[]}')])
 @pytest.mark.parametrize("element", ['{"eventName":"StopLogging"}', '{"eventName":"ListTrails"}'])
 def test_what_comes_after_what_seemed_to_be_all_is_read_too(element: str, after: bytes) -> None:
     body = gzip.compress(large(element).encode())
