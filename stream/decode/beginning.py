@@ -20,7 +20,7 @@ _ROOM_BYTES: Final = 8 * 1024 * 1024
 class _Room:
     def __init__(self, size_bytes: int) -> None:
         self._left_bytes = size_bytes
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a collection, and so what gives back, may come in the midst of taking
 
     def take(self, size_bytes: int) -> bool:
         with self._lock:

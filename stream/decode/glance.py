@@ -103,19 +103,17 @@ def look(text: bytes, prefilter: Prefilter, *, max_record_bytes: int) -> Seen | 
         return None  # a record may be too large
     if len(text) >= SHORTEST_BYTES:
         scout = Scout(prefilter, max_record_bytes=max_record_bytes)
-        clean = scout.is_clean(text)
-        if clean:
+        if scout.is_clean(text):
             return Seen(scout.records, scout.first) if scout.is_whole() else None
         if _is_dense(text, prefilter) and (seen := _parse_all(text)):
             return seen
         elements = _split_large(text)
     else:
-        clean = not prefilter.search(text)
         elements = _split(text)
     if elements is None:
         return None
     first = bytes(elements[0]) if elements else None
-    if clean or not elements:
+    if not elements or not prefilter.search(text):
         return Seen(len(elements), first)
     array = text.find(b"["), text.rfind(b"]") + 1
     return Seen(len(elements), first, Batch(text, elements, checked=True, array=array))

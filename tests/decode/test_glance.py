@@ -88,6 +88,18 @@ def test_so_does_one_with_a_match(body: str) -> None:
     assert seen.records == len(seen.batch.elements) == len(json.loads(body)["Records"])
 
 
+@pytest.mark.parametrize("first", ["1", '{"n":1}', '{"eventVersion":"1"}'])
+def test_of_one_without_a_match_no_record_is_kept_however_it_begins(first: str) -> None:
+    for text in (
+        f'{{"Records":[{first}]}}',
+        large().replace("[", f"[{first},", 1),
+        f'{{"Records":[{first}]}}' + " " * 300_000,
+    ):
+        seen = look(text.encode(), PREFILTER, max_record_bytes=4 << 20)
+        assert seen is not None
+        assert (seen.batch, seen.records) == (None, len(json.loads(text)["Records"]))
+
+
 @pytest.mark.parametrize("records", [DENSE, [*DENSE[:9], *DENSE[:3] * 500], [*DENSE, DENSE[0] | {"x": [[]] * 300_000}]])
 def test_where_most_match_all_are_parsed(records: list[dict[str, Any]]) -> None:
     body = gzip.compress(json.dumps({"Records": records}, separators=(",", ":")).encode(), 1)
