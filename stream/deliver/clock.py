@@ -65,7 +65,11 @@ class Alarm:
             if self._timer is None or self._set_for > until:
                 self._set_timer(until)
             self._sleeper = asyncio.get_running_loop().create_future()
-            await self._sleeper
+            try:
+                await self._sleeper
+            except asyncio.CancelledError:
+                self.stop()
+                raise
             if self._timer is None and self._set_for >= until:
                 break
         self._rung = False

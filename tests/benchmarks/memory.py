@@ -17,7 +17,6 @@ TARGETS = (
 )
 
 MB = 1_000_000
-_SETTLED = 100
 _BLOCK_RECORDS = 4000  # about five megabytes
 
 
@@ -91,14 +90,11 @@ async def _peak(emulator: Emulator, case: _Case) -> int:
 
 
 async def _growth(emulator: Emulator) -> int:
-    """How much more one process has had after one of 1 GB than after many of 10 MB, one at a time.
-
-    Many, because in its first few dozen files a process grows by two MB, whatever their size.
-    """
+    """How much more one process has had after one of 1 GB than after several of 10 MB, one at a time."""
     async with queue(emulator, "memory-growth") as wiring:
         await put(wiring, {key(1): giant(10 * MB), key(2): giant(1000 * MB)})
         async with running(emulator, wiring, {"CONCURRENCY": "1"}) as process:
-            await process.work([key(1)] * _SETTLED)
+            await process.work([key(1)] * 10)
             small = process.peak_bytes
             await process.work([key(2)])
             large = process.peak_bytes

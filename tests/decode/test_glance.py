@@ -57,8 +57,7 @@ def read(body: bytes, size: int, *, quick: bool, most: int = 1 << 30, most_recor
     except LogFileError as error:
         found += decoder.take()
         fault = (error.reason, error.detail)
-    json_bytes = decoder.json_bytes if fault is None else None  # how much is made before a fault hangs on the windows
-    return found, decoder.records, decoder.first_record(), decoder.compressed_bytes, json_bytes, fault
+    return found, decoder.records, decoder.first_record(), decoder.compressed_bytes, decoder.json_bytes, fault
 
 
 def glance(body: bytes, *, most_record: int = 4 << 20) -> Seen | None:

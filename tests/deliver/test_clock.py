@@ -38,7 +38,7 @@ async def test_a_ring_before_falling_asleep_is_not_lost_and_counts_once() -> Non
     assert again.done()
 
 
-async def test_an_alarm_that_is_stopped_leaves_no_timer_behind() -> None:
+async def test_a_sleeper_that_is_cancelled_leaves_no_sleep_behind() -> None:
     alarm = Alarm(SystemClock())
     before = asyncio.all_tasks()
     sleeper = asyncio.create_task(alarm.wait_until(math.inf))
@@ -46,6 +46,18 @@ async def test_an_alarm_that_is_stopped_leaves_no_timer_behind() -> None:
     sleeper.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sleeper
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_an_alarm_that_is_stopped_leaves_no_timer_behind() -> None:
+    alarm = Alarm(SystemClock())
+    before = asyncio.all_tasks()
+    sleeper = asyncio.create_task(alarm.wait_until(math.inf))
+    await asyncio.sleep(0.001)
+    alarm.ring()
+    await sleeper
     assert len(asyncio.all_tasks()) == len(before) + 1
     alarm.stop()
     await asyncio.sleep(0)
