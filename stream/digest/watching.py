@@ -1,8 +1,8 @@
 """Digest files as they are announced: each is held against the chain since the last one; what is wrong becomes notices.
 
-How far a chain was looked at is shared by replicas. What lies between that and a digest that comes is looked at, and
-what is missing is looked for in the bucket before that is said. Whatever was found at one digest is found again at the
-next, in case that people could not be told of it: what they were told of is not told twice.
+How far a chain was looked at is shared by replicas, and written down when people have been told of what was found. What
+lies between that and a digest that comes is looked at, and what is missing is looked for in the bucket before that is
+said. Whatever was found at one digest is found again at the next: what people were told of is not told twice.
 """
 
 import asyncio
@@ -37,10 +37,20 @@ log = structlog.get_logger()
 _LONGEST_S: Final = 7 * 24 * HOUR_S  # that is looked back; `trailstream verify` looks further
 _MOST_CHAINS: Final = 50_000  # names of trails may be made up, by whoever may write to the bucket
 _MOST_FORGED: Final = 20  # told of one hour
-
-
+_OF_LOG_FILES: Final = ("log_altered", "log_missing")
 _APART_S: Final = 180.0
 """Whatever makes replicas forget an announcement is no longer than that; of less nobody is told, but it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a look at a digest takes us along its chain; see `_Looked`."""
+
+    name: str
+    end: float
+    since: float
+    clean: bool
+    strangers: Strangers
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +62,14 @@ class Looked:
         unread: log files that were never announced, or of which that can't be said: their keys.
         folder: bucket and root of those that were looked for.
         until: Unix time up to which they were; 0: they were not.
+        step: that is made when people were told; `None`: nothing of it can be believed, or it is nothing new.
     """
 
     notices: list[Notice]
     unread: list[str]
     folder: tuple[str, str] = ("", "")
     until: float = 0.0
+    step: Step | None = None
 
 
 class DigestWatch:
@@ -114,6 +126,9 @@ class DigestWatch:
         """Say that people were told and that the log files were read: the next look begins behind them."""
         if self._announcements is not None and looked.until:
             await self._announcements.advance(*looked.folder, looked.until)
+        step = looked.step
+        if step is not None:
+            await self._revise(step.name, lambda state: state.after(step))
 
     async def look(self, bucket: str, key: str, now: float) -> Looked:
         """What is wrong with a digest that was announced, its log files, and those since the last one.
@@ -140,8 +155,8 @@ class DigestWatch:
                 advance=lambda _: None,
             )
             beside: Beside | None = None
-            forged: list[Finding] = []
             listed_after: float | None = None
+            step: Step | None = None
             try:
                 findings = [one async for one in verifier.look_at_chain(place, logs_after=since)]
             except AWS_ERRORS as error:
@@ -151,26 +166,25 @@ class DigestWatch:
             # What can't be believed takes nobody further: dated ahead, it would hide the real ones behind it.
             if not any(finding.key == place.key for finding in findings):
                 clean, strangers = not findings, state.strangers_for(place.end)
-                if clean and not place.backfill:
+                # Log files that were tampered with are no reason not to look for others; lists of them that were, are.
+                if not place.backfill and all(finding.kind in _OF_LOG_FILES for finding in findings):
                     listed_after = await self._listed_after(bucket, place)
                     beside = await self._beside(bucket, place, strangers.until, listed_after)
                     strangers, forged = self._forged(beside, strangers, bucket)
                     findings += forged
-                await self._revise(
-                    name, lambda state: state.after(place.end, since=since, clean=clean, strangers=strangers)
-                )
+                step = Step(name, place.end, since, clean, strangers)
         self._metrics.digests.labels("wrong" if findings else "valid").inc()
         notices = [notice_of(finding, place, self._account_name(place.account), now) for finding in findings]
         if beside is None or listed_after is None:
-            return Looked(notices, [])
+            return Looked(notices, [], step=step)
         known = await self._announcements.known(listed_after) if self._announcements is not None else None
         if known is None:  # now: at the next digest it may be
-            return Looked(notices, [])
+            return Looked(notices, [], step=step)
         told, unread = await self._unread(bucket, beside, known)
         if told:
             finding = Finding("log_unannounced", bucket, told[0].key, f"{len(told)} log files")
             notices.append(notice_of(finding, place, self._account_name(place.account), now))
-        return Looked(notices, [one.key for one in unread], (bucket, place.root), beside.listed_until)
+        return Looked(notices, [one.key for one in unread], (bucket, place.root), beside.listed_until, step)
 
     async def _listed_after(self, bucket: str, place: Place) -> float | None:
         """From when on to look for log files that were not announced; `None`: that can't be said now."""
@@ -316,11 +330,13 @@ class _Looked:
         """What was known of them before this digest."""
         return self.strangers_before if end == self.latest else self.strangers
 
-    def after(self, end: float, *, since: float, clean: bool, strangers: Strangers) -> "_Looked":
-        """When one more digest was looked at, or the last one again."""
-        if end > self.latest:
-            return _Looked(end, since, self.latest, clean, strangers, self.strangers)
-        return replace(self, clean=clean, strangers=strangers)
+    def after(self, step: Step) -> "_Looked":
+        """When people were told of one more digest, or of the last one again."""
+        if step.end > self.latest:
+            return _Looked(step.end, step.since, self.latest, step.clean, step.strangers, self.strangers)
+        if step.end == self.latest:
+            return replace(self, clean=step.clean, strangers=step.strangers)
+        return self  # a later one, of which they were told first, began as far back
 
 
 def _note_name(bucket: str, place: Place) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,11 @@ class Watching:
         )
         self.bucket = world.trail.bucket
 
-    async def look(self, key: str) -> list[str]:
-        notices = (await self.watch.look(self.bucket, key, 0.0)).notices
+    async def look(self, key: str, *, told: bool = True) -> list[str]:
+        looked = await self.watch.look(self.bucket, key, 0.0)
+        if told:
+            await self.watch.read(looked)
+        notices = looked.notices
         for notice in notices:
             assert notice.kind in KINDS
             assert KINDS[notice.kind].level == notice.severity
@@ -147,6 +151,34 @@ async def test_a_log_file_that_no_digest_lists_is_told_until_it_is_nothing_new(
     await trail.log(trail.end - 4 * HOUR + 900)
     assert await watching.look(trail.digests[3]) == [], "it has been told that files come which none lists"
     assert await watching.look(trail.digests[4]) == []
+
+
+@pytest.mark.parametrize("sharing", [False, True])
+async def test_what_people_could_not_be_told_of_is_found_until_they_are(
+    world: World, monkeypatch: pytest.MonkeyPatch, sharing: bool
+) -> None:
+    """The channel is out of order while more digests come; then their messages come back, to whichever replica."""
+    for name, value in world.environ.items():
+        monkeypatch.setenv(name, value)
+    trail, notes = world.trail, Notes() if sharing else None
+    first = Watching(world, notes)
+    second = Watching(world, notes) if sharing else first
+    async with first.watch, AsyncExitStack() as stack:
+        if sharing:
+            await stack.enter_async_context(second.watch)
+        assert [await first.look(key) for key in trail.digests[:2]] == [[], []]
+        await trail.log(trail.end - 5 * HOUR + 900)
+        await trail.rewrite(trail.logs[3][0], b"{}")
+        both = ["LogFileAltered", "LogFileForged"]
+        assert await first.look(trail.digests[2], told=False) == ["LogFileForged"]
+        assert await first.look(trail.digests[3], told=False) == both
+        assert await first.look(trail.digests[4], told=False) == ["LogFileAltered"], "so late none is called forged"
+
+        assert await second.look(trail.digests[2], told=False) == ["LogFileForged"]
+        assert await second.look(trail.digests[3]) == both
+        assert await second.look(trail.digests[2]) == [], "the later look began before it"
+        assert await second.look(trail.digests[4]) == ["LogFileAltered"], "again, in case"
+        assert await second.look(trail.digests[5]) == []
 
 
 async def test_beside_a_trail_without_validation_nothing_is_told(world: World, watching: Watching) -> None:
