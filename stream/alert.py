@@ -5,13 +5,12 @@ the attacker who is being reported: a channel makes it inert for its own format.
 """
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import orjson
 
-from stream.json_value import plain
+from stream.json_value import plain, strict_json
 from stream.severity import Severity
 
 Outcome = Literal["success", "denied", "failed"]
@@ -145,7 +144,7 @@ class Alert:
     record: dict[str, Any]
 
     def to_json(self) -> bytes:
-        """The alert as one line of UTF-8 JSON, whatever the record holds.
+        """The alert as one line of strict JSON, whatever the record holds.
 
         orjson refuses what a record may hold (a lone surrogate, an integer of more than 64 bits, 254 levels): an alert
         is not lost to that. What is nested deeper than anything that CloudTrail writes is then cut off.
@@ -154,7 +153,7 @@ class Alert:
             return orjson.dumps(self)
         except (TypeError, orjson.JSONEncodeError):
             fields = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
-            return json.dumps(fields, separators=(",", ":")).encode()
+            return strict_json(fields)
 
 
 _DEPTH: Final = 100

@@ -1,11 +1,11 @@
 """The least that still tells the alert, as JSON: for a service that has refused the whole of it."""
 
-import json
 from dataclasses import asdict, replace
 from typing import Any, Final
 
 from stream.alert import Alert
 from stream.deliver.text import as_text, cut
+from stream.json_value import strict_json
 
 _MAX_TEXT: Final = 500  # characters of one text
 _MAX_ITEMS: Final = 20  # of one list
@@ -16,7 +16,7 @@ def minimal_json(alert: Alert) -> bytes:
     changes = tuple(replace(change, value=as_text(change.value)) for change in alert.changes[:_MAX_ITEMS])
     fields = asdict(replace(alert, record={}, context=None, changes=changes))
     del fields["record"], fields["context"]
-    return json.dumps({"minimal": True, **_shorten(fields)}, separators=(",", ":")).encode()
+    return strict_json({"minimal": True, **_shorten(fields)})
 
 
 def _shorten(value: Any) -> Any:

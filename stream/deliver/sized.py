@@ -3,7 +3,6 @@
 It is JSON that the strictest of readers takes: UTF-8, and no half of a surrogate pair.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 from stream.alert import Alert
 from stream.deliver.text import as_text, cut
 from stream.deliver.words import LENGTHS, Lengths
+from stream.json_value import strict_json
 
 _FREE: Final = frozenset({"title", "summary", "error_message", "user_agent", "location", "value", "effect"})
 _MINIMAL: Final = LENGTHS[1:]
@@ -38,20 +38,10 @@ def sized_json(alert: Alert, max_bytes: int, *, minimal: bool = False) -> str:
 def _versions(alert: Alert, *, minimal: bool) -> Iterator[str]:
     """The same alert, shorter and shorter."""
     if not minimal:
-        yield _strict(alert.to_json())
+        yield alert.to_json().decode()
     head = {"minimal": True} if minimal else {}
     for lengths in _MINIMAL if minimal else LENGTHS:
-        yield _dumps(head | _without_record(alert, lengths))
-
-
-def _strict(whole: bytes) -> str:
-    if b"\\u" not in whole:
-        return whole.decode()
-    return _dumps(json.loads(whole))
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace").decode()
+        yield strict_json(head | _without_record(alert, lengths)).decode()
 
 
 def _without_record(alert: Alert, lengths: Lengths) -> dict[str, Any]:

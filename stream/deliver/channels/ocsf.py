@@ -4,7 +4,6 @@ https://schema.ocsf.io/1.6.0/classes/detection_finding with the profile `cloud`;
 https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-ocsf.html. Whatever was recorded stays as it was.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -20,7 +19,7 @@ from stream.deliver.moment import moment
 from stream.deliver.text import as_text, cut
 from stream.deliver.trail import incident_id
 from stream.deliver.words import LENGTHS, Lengths
-from stream.json_value import at, items, plain
+from stream.json_value import at, items, plain, strict_json
 from stream.severity import Severity
 
 VERSION: Final = "1.6.0"
@@ -77,7 +76,7 @@ def finding(alert: Alert, now: datetime, lengths: Lengths = _WHOLE, *, with_reco
     severity_id, severity = _SEVERITIES[alert.severity]
     call, cloud = evidence(alert, lengths), _cloud(alert, lengths)
     resources = [_resource(resource, lengths) for resource in alert.resources[: lengths.items] if resource.arn]
-    record = json.dumps(plain(alert.record, _DEPTH), separators=(",", ":")) if with_record else None
+    record = strict_json(plain(alert.record, _DEPTH)) if with_record else None
     return known(
         {
             "activity_id": 1,
@@ -103,16 +102,15 @@ def finding(alert: Alert, now: datetime, lengths: Lengths = _WHOLE, *, with_reco
             "resources": resources,
             "observables": list(_observables(call, cloud, resources)),
             "remediation": _remediation(alert),
-            "raw_data": record,
-            "raw_data_size": None if record is None else len(record),  # ASCII: as many bytes as characters
+            "raw_data": None if record is None else record.decode(),
+            "raw_data_size": None if record is None else len(record),
             "unmapped": _unmapped(alert, lengths, omitted=[] if with_record else ["record"]),
         }
     )
 
 
 def _line(attributes: Mapping[str, Any]) -> bytes:
-    text = json.dumps(attributes, ensure_ascii=False, separators=(",", ":"))
-    line = text.encode("utf-8", "replace")  # half of a surrogate pair becomes a ?
+    line = strict_json(attributes)
     for end, escaped in _LINE_ENDS.items():
         line = line.replace(end, escaped)
     return line + b"\n"

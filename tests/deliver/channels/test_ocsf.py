@@ -203,7 +203,7 @@ def test_a_record_that_strict_readers_refuse_is_kept_as_text() -> None:
     for _ in range(5000):
         record["deep"] = [record["deep"]]
     kept = json.loads(_read(make_alert(record=record))["raw_data"])
-    assert (kept["lone"], kept["big"]) == ("\ud800", 2**70)
+    assert (kept["lone"], kept["big"]) == ("?", 2**70)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
