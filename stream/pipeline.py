@@ -56,6 +56,7 @@ _INLINE_BYTES: Final = 2 * 1024 * 1024
 _INLINE_S: Final = 0.01
 
 _INLINE_CONTEXT_BYTES: Final = 256 * 1024  # a millisecond on the event loop; what is larger is looked at in a thread
+_INLINE_CONTEXT_S: Final = 0.003  # what took longer to decode will take longer here as well
 _CONTEXT_S: Final = 2.0
 """For so long an alert may wait, when threads are scarce, to be told together with what else its principal did."""
 
@@ -257,10 +258,10 @@ class Pipeline:
                 raise LogFileError("foreign_bucket", "TRAILSTREAM_BUCKETS does not name this bucket: it is not read")
             async with self._room_for(ref), self._objects.open(ref) as log_file:
                 while chunk := await log_file.read():
-                    await self._decode(chunk, reading, work)
-            records = await self._finish(decoder)
+                    await self._decode(decoder.steps(chunk), reading, work)
+            context.ended()
+            await self._decode(decoder.last_steps(), reading, work)
         except LogFileError as error:
-            records = decoder.take()
             self._failed(error, ref, work)
             reading.error = error.with_traceback(None)  # which would keep all that was read
             if self._hearing is not None and error.reason != "foreign_bucket":
@@ -269,9 +270,9 @@ class Pipeline:
             self._books.read(self._unix_time())
             if self._hearing is not None:
                 self._hearing.read(ref)
-        context.ended()
-        if records:
-            await self._found(records, reading, work)
+        if reading.error is not None:
+            context.ended()
+            await self._found(decoder.take(), reading, work)
         self._books.measured(reading, work.message)
         if work.trace is not None:
             work.trace.read(reading)
@@ -305,9 +306,8 @@ class Pipeline:
             yield misplaced(place)
         yield from unreadable(decoder.unreadable_first, decoder.unreadable, place)
 
-    async def _decode(self, chunk: bytes, reading: Reading, work: _Work) -> None:
-        """Decode a chunk: on the event loop while the file is small, in a thread from then on."""
-        steps = reading.decoder.steps(chunk)
+    async def _decode(self, steps: Iterator[list[Record]], reading: Reading, work: _Work) -> None:
+        """Go through the decoder's steps: on the event loop while the file is small, in a thread from then on."""
         records: list[Record] | None = []
         while records is not None:
             began = time.perf_counter()
@@ -318,12 +318,6 @@ class Pipeline:
             reading.decode_s += time.perf_counter() - began
             if records:
                 await self._found(records, reading, work)
-
-    async def _finish(self, decoder: LogDecoder) -> list[Record]:
-        """The last records; to find that a large file has no end, it may have to be begun anew."""
-        if decoder.json_bytes <= _INLINE_BYTES:
-            return decoder.finish()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, decoder.finish)
 
     async def _in_context(self, alert: Alert, records: list[Record], reading: Reading, work: _Work) -> Alert:
         """The alert with what its file tells of its principal."""
@@ -336,7 +330,7 @@ class Pipeline:
         look = partial(reading.context.look, [alert.record, *records])
         began = time.perf_counter()
         try:
-            if reading.decoder.json_bytes <= _INLINE_CONTEXT_BYTES:
+            if reading.decoder.json_bytes <= _INLINE_CONTEXT_BYTES and reading.decode_s < _INLINE_CONTEXT_S:
                 reading.context.add(look())
             else:
                 async with asyncio.timeout(_CONTEXT_S):

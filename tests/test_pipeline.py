@@ -5,7 +5,7 @@ import gzip
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -161,13 +161,15 @@ async def test_large_log_files_are_read_a_few_at_once(size: int, at_once: int, m
 async def test_that_a_large_file_has_no_end_is_not_found_out_on_the_event_loop(
     records: int, own_thread: bool, bench: _Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish, threads = LogDecoder.finish, set()
+    last_steps, threads = LogDecoder.last_steps, set()
 
-    def finished(self: LogDecoder) -> list[Record]:
+    def taken(self: LogDecoder) -> Iterator[list[Record]]:
         threads.add(threading.get_ident())
-        return finish(self)
+        for records in last_steps(self):
+            yield records
+            threads.add(threading.get_ident())
 
-    monkeypatch.setattr(LogDecoder, "finish", finished)
+    monkeypatch.setattr(LogDecoder, "last_steps", taken)
     text = json.dumps({"Records": [describe(str(number), x="x" * 1000) for number in range(records)]})
     bench.stub.body = gzip.compress(text[:-2].encode(), 1)
     with pytest.raises(MessageFailed, match="bad_json"):

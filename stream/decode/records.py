@@ -200,42 +200,67 @@ class LogDecoder:
         yield from self._look_into_all(self._inflater.windows(chunk))
 
     def _look_into_all(self, windows: Iterator[bytes]) -> Iterator[list[Record]]:
-        while (window := self._inflated(windows)) is not None:
+        while True:
+            try:
+                window = self._inflated(windows)
+            except LogFileError:  # the records before it come first
+                yield from self._drain()
+                raise
+            if window is None:
+                return
             yield from self._look_into(window)
 
     def _look_into(self, window: bytes) -> Iterator[list[Record]]:
-        for slow, batch in enumerate(self._splitter.feed(window)):
+        yield from self._look_at(self._splitter.feed(window))
+        yield self.take() if self._held_bytes > _HELD_BYTES else []
+
+    def _look_at(self, batches: Iterator[Batch]) -> Iterator[list[Record]]:
+        for slow, batch in enumerate(batches):
             for _ in self._look(batch):
                 yield []
             if slow % _SLOW_STEPS == _SLOW_STEPS - 1 or not batch.elements:
                 yield []
-        yield self.take() if self._held_bytes > _HELD_BYTES else []
 
     def feed(self, chunk: bytes) -> list[Record]:
         """Feed a chunk and do all its work; see `steps`."""
         return [record for records in self.steps(chunk) for record in records]
 
-    def finish(self) -> list[Record]:
-        """Say that no more chunks come, and get the rest of the records.
+    def last_steps(self) -> Iterator[list[Record]]:
+        """Say that no more chunks come, and get the rest of the records: steps as those of `steps`.
 
         Raises:
             LogFileError: as `steps`; also when single records were unreadable. `take` gives the records.
         """
         if self._seen is not None:
             self.records, self._first = self._seen
-            return self._all_readable()
+            yield self._all_readable()
+            return
         if self._scout is not None:
             if self._is_harmless(self._scout):
-                return []
-            found = [record for records in self._start_over() for record in records]
-            self._held = found + self._held  # whatever comes, `take` gives them
+                return
+            yield from self._start_over()
         try:
             self._inflater.finish()
         except LogFileError:
-            self._drain()
+            yield from self._drain()
             raise
-        self._look_at_the_rest()
-        return self._all_readable()
+        yield from self._look_at_the_rest()
+        yield self._all_readable()
+
+    def finish(self) -> list[Record]:
+        """Say that no more chunks come, and do all the work that is left; see `last_steps`.
+
+        Raises:
+            LogFileError: as `last_steps`.
+        """
+        found: list[Record] = []
+        try:
+            for records in self.last_steps():
+                found += records
+        except LogFileError:
+            self._held = found + self._held  # `take` gives them
+            raise
+        return found
 
     def _all_readable(self) -> list[Record]:
         if self.unreadable:
@@ -267,27 +292,21 @@ class LogDecoder:
         return data if isinstance(data, dict) else {}
 
     def _inflated(self, windows: Iterator[bytes]) -> bytes | None:
-        """The next window, if there is one; a fault waits until the records before it have been found."""
-        try:
-            window = next(windows, None)
-            if self.json_bytes > self._max_log_bytes:
-                raise LogFileError(
-                    "log_too_large", f"more than TRAILSTREAM_MAX_LOG_BYTES ({self._max_log_bytes}) bytes of JSON"
-                )
-        except LogFileError:
-            self._drain()
-            raise
+        """The next window, if there is one."""
+        window = next(windows, None)
+        if self.json_bytes > self._max_log_bytes:
+            raise LogFileError(
+                "log_too_large", f"more than TRAILSTREAM_MAX_LOG_BYTES ({self._max_log_bytes}) bytes of JSON"
+            )
         return window
 
-    def _drain(self) -> None:
+    def _drain(self) -> Iterator[list[Record]]:
         """Find the records in what the splitter still holds: of a file that is at fault they are the last."""
         with suppress(LogFileError):
-            self._look_at_the_rest()
+            yield from self._look_at_the_rest()
 
-    def _look_at_the_rest(self) -> None:
-        for batch in self._splitter.finish():
-            for _ in self._look(batch):
-                pass
+    def _look_at_the_rest(self) -> Iterator[list[Record]]:
+        yield from self._look_at(self._splitter.finish())
         if self._splitter.arrays != self._arrays:  # the last one is empty
             self._begin_array()
 

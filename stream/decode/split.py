@@ -10,6 +10,7 @@ guess fails, or msgspec refuses a spelling that the standard library takes (a lo
 on token by token.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ _FIRST_KEY: Final = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"[^"\\]{1,64}"')
 _END: Final = re.compile(rb"\][ \t\r\n]*\}[ \t\r\n]*\Z")
 _GUESSES: Final = 4
 _BRACKETS_A_STEP: Final = 5000  # then whoever drives may do something else: a value may be nothing but brackets
+_STEPS_AT_ONCE: Final = 500  # likewise, since there may be nothing but members beside `Records`
 _PATIENCE_BYTES: Final = 64 * 1024
 # With less than this at hand it waits for more: a small file is then split in one go, at its end.
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -100,6 +102,8 @@ class Splitter:
     def feed(self, window: bytes) -> Iterator[Batch]:
         """Take one window; give elements that are complete by now, perhaps later than they could be.
 
+        A batch without any is given after a millisecond in which there was none.
+
         Raises:
             LogFileError: `bad_json` or `record_too_large`; what was given before stands.
         """
@@ -137,7 +141,7 @@ class Splitter:
         self._waiting.clear()
 
     def _advance(self, *, last: bool) -> Iterator[Batch]:
-        while True:
+        for steps in itertools.count(1):
             if self._state in (_At.FIRST_ELEMENT, _At.ELEMENT):
                 batch = (self._quick_end() if last else None) or self._quick()
                 if batch is not None:
@@ -149,7 +153,7 @@ class Splitter:
             element = self._step()
             if element is not None:
                 yield Batch(element, (element,), checked=False)
-            elif self._tired:
+            elif self._tired or steps % _STEPS_AT_ONCE == 0:
                 self._tired = False
                 yield Batch(b"", (), checked=True)
             elif (self._at, self._state) == before:

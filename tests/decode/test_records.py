@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import time
 import tracemalloc
 import zlib
 from typing import Any
@@ -246,6 +247,38 @@ def test_a_value_of_nothing_but_brackets_lets_the_caller_breathe() -> None:
         turns.extend(steps)
 
     assert len(turns) > 50
+
+
+@pytest.mark.parametrize("size", [60_000, 250_000, 2 * MIB - 1000], ids=["60 KB", "250 KB", "2 MiB"])
+@pytest.mark.parametrize(
+    ("start", "piece", "end"),
+    [
+        ('{"Records":[', "NaN,", "1]}"),
+        ('{"Records":[', '{"a":"\\ud800"},', "1]}"),
+        ('{"Records":[', "[],", "1]}"),
+        ("{", '"Records":[],', '"Records":[]}'),
+        ("{", '"":"",', '"Records":[]}'),
+        ("{", '"":{},', '"Records":[]}'),
+        ('{"Records":[', "NaN,", ""),
+    ],
+    ids=["not numbers", "lone surrogates", "brackets", "Records anew", "members", "objects", "no end"],
+)
+def test_whatever_a_small_file_is_made_of_it_lets_the_caller_breathe(
+    start: str, piece: str, end: str, size: int
+) -> None:
+    body = gz((start + piece * (size // len(piece)) + end).encode())
+    reading = decoder()
+    longest_s = 0.0
+    with contextlib.suppress(LogFileError):
+        for steps in (reading.steps(body), reading.last_steps()):
+            while True:
+                began = time.thread_time()
+                records = next(steps, None)
+                longest_s = max(longest_s, time.thread_time() - began)
+                if records is None:
+                    break
+
+    assert longest_s < 0.03
 
 
 @pytest.mark.parametrize("zipped", [True, False])
