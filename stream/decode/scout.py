@@ -22,10 +22,13 @@ SHORTEST_BYTES: Final = 256 * 1024
 LEAST_RECORD_BYTES: Final = 4 * SHORTEST_BYTES
 """With a limit for records below this the slow way alone can tell which one passes it."""
 
-_HEAD: Final = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*(\{\s*"eventVersion")')
+_SPACE: Final = rb"[ \t\r\n]*"
+_HEAD: Final = re.compile(
+    _SPACE.join((b"", rb"\{", b'"Records"', b":", rb"\[", b"")) + rb"(\{" + _SPACE + b'"eventVersion")'
+)
 """CloudTrail's records all begin so; what stands between others is rarely of one shape, and would be miscounted."""
 
-_TAIL: Final = re.compile(rb"\}\s*\]\s*\}\s*\Z")
+_TAIL: Final = re.compile(_SPACE.join((rb"\}", rb"\]", rb"\}", rb"\Z")))
 _KEPT_BYTES: Final = 4096  # of the end: white space may follow the last bracket
 _TRIED_BYTES: Final = 8 * 1024
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -36,7 +39,7 @@ class Scout:
 
     Attributes:
         named: whether it doubts for a name alone, so that one which begins the file anew by texts may prove it.
-        records: that were seen, by the separators between them.
+        records: that were seen, by the separators between them: nothing but a count hangs on whether all are such.
         first: the text of the first one.
     """
 
@@ -95,23 +98,22 @@ class Scout:
         head = _HEAD.match(window)
         if head is None:
             return False
-        between = re.compile(rb"\}\s*,\s*" + re.escape(head[1])).search(window, head.end(), _TRIED_BYTES)
+        between = re.compile(_SPACE.join((rb"\}", b",", re.escape(head[1])))).search(window, head.end(), _TRIED_BYTES)
         if between is None:
             return False
         separator = between.group()
         last = window.rfind(separator, head.end(), _TRIED_BYTES)
-        if last < 0 or not _counts(window[head.start(1) : last + 1], separator):
+        if last < 0 or not self._counts(window[head.start(1) : last + 1], separator):
             return False
         self._separator = separator
-        self.first = window[head.start(1) : between.start() + 1]
         self.records = 1
         return True
 
-
-def _counts(records: bytes, separator: bytes) -> bool:
-    """Whether a parser sees as many records here as the separators say."""
-    try:
-        elements = _ELEMENTS.decode(b"[" + records + b"]")
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return len(elements) == int(stringzilla.count(records, separator)) + 1
+    def _counts(self, records: bytes, separator: bytes) -> bool:
+        """Whether a parser sees as many records here as the separators say; the first one is kept."""
+        try:
+            elements = _ELEMENTS.decode(b"[" + records + b"]")
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        self.first = bytes(elements[0])
+        return len(elements) == int(stringzilla.count(records, separator)) + 1

@@ -76,6 +76,20 @@ def test_a_large_harmless_file_is_counted_and_its_first_record_known() -> None:
     assert first == MANY[0]
 
 
+def test_the_first_record_is_known_whatever_is_nested_in_it() -> None:
+    nested = '{"eventVersion":"1","recipientAccountId":"999999999999","q":[{"eventVersion":"1"},{"eventVersion":"2"}]}'
+    text = '{"Records":[' + nested + " ," + ",".join(NOISY) + "]}"
+    assert assert_alike(gzip.compress(text.encode(), 1)) == ([], len(NOISY) + 1, json.loads(nested), None)
+
+
+@pytest.mark.parametrize(
+    "text", ['\x0b{"Records":[%s]}', '{"Records"\x0c:[%s]}', '{"Records":[%s]}\x0b', '{"Records":[%s]\xa0}']
+)
+def test_white_space_that_is_none_of_json_s_is_a_fault(text: str) -> None:
+    *_, fault = assert_alike(gzip.compress((text % ",".join(NOISY)).encode(), 1))
+    assert fault in ("bad_json", "not_gzip")
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.integers(0, 1499), max_size=3),
