@@ -40,6 +40,10 @@ class Aws:
         self._metrics = metrics
         self._counters: dict[tuple[str, str, str], Counter] = {}
         self.session: AioSession = get_session()
+        # As in AWS's command line and every SDK of AWS's but Python's, which knows AWS_DEFAULT_REGION alone:
+        # https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
+        if region := os.environ.get("AWS_REGION"):
+            self.session.set_config_variable("region", region)
         self._endpoints: Endpoints | None = None
 
     def client(

@@ -211,7 +211,7 @@ def _show_addresses(stage: _Stage) -> None:
     _say(stage.console, "Ctrl-C ends it and closes the books.", "bold")
 
 
-_SHOWN: Final = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+_SHOWN: Final = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
