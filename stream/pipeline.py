@@ -259,7 +259,6 @@ class Pipeline:
             async with self._room_for(ref), self._objects.open(ref) as log_file:
                 while chunk := await log_file.read():
                     await self._decode(decoder.steps(chunk), reading, work)
-            context.ended()
             await self._decode(decoder.last_steps(), reading, work)
         except LogFileError as error:
             self._failed(error, ref, work)
@@ -270,9 +269,8 @@ class Pipeline:
             self._books.read(self._unix_time())
             if self._hearing is not None:
                 self._hearing.read(ref)
-        if reading.error is not None:
-            context.ended()
-            await self._found(decoder.take(), reading, work)
+        context.ended()
+        await self._found(decoder.take(), reading, work)
         self._books.measured(reading, work.message)
         if work.trace is not None:
             work.trace.read(reading)

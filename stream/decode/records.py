@@ -226,14 +226,14 @@ class LogDecoder:
         return [record for records in self.steps(chunk) for record in records]
 
     def last_steps(self) -> Iterator[list[Record]]:
-        """Say that no more chunks come, and get the rest of the records: steps as those of `steps`.
+        """Say that no more chunks come: steps as those of `steps`, after which `take` gives the rest of the records.
 
         Raises:
-            LogFileError: as `steps`; also when single records were unreadable. `take` gives the records.
+            LogFileError: as `steps`; also when single records were unreadable.
         """
         if self._seen is not None:
             self.records, self._first = self._seen
-            yield self._all_readable()
+            self._check_all_are_readable()
             return
         if self._scout is not None:
             if self._is_harmless(self._scout):
@@ -245,29 +245,27 @@ class LogDecoder:
             yield from self._drain()
             raise
         yield from self._look_at_the_rest()
-        yield self._all_readable()
+        self._check_all_are_readable()
 
     def finish(self) -> list[Record]:
-        """Say that no more chunks come, and do all the work that is left; see `last_steps`.
+        """Say that no more chunks come, do all the work that is left, and get the rest of the records.
 
         Raises:
-            LogFileError: as `last_steps`.
+            LogFileError: as `last_steps`; `take` gives the records then.
         """
         found: list[Record] = []
         try:
             for records in self.last_steps():
                 found += records
-        except LogFileError:
-            self._held = found + self._held  # `take` gives them
-            raise
-        return found
+        finally:
+            self._held = found + self._held
+        return self.take()
 
-    def _all_readable(self) -> list[Record]:
+    def _check_all_are_readable(self) -> None:
         if self.unreadable:
             raise LogFileError("unreadable_record", f"{self.unreadable} of {self.records} records can't be parsed")
         if self._broken:
             raise LogFileError("bad_json", f"{self._broken} of {self.records} records are not JSON")
-        return self.take()
 
     def _is_harmless(self, scout: Scout) -> bool:
         try:
@@ -278,7 +276,7 @@ class LogDecoder:
         return scout.is_whole()
 
     def take(self) -> list[Record]:
-        """The records found and not given out yet; this is how they are had after a fault."""
+        """The records found and not given out yet: the last ones, also of a file that is at fault."""
         records, self._held, self._held_bytes = self._held, [], 0
         self._given += len(records)
         return records
