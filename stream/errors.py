@@ -39,6 +39,13 @@ class ConfigError(TrailstreamError):
     """
 
 
+class OutputError(Exception):
+    """Standard output takes no more, or was never open: no command can do without it, so none looks after it.
+
+    `stream.cli.main` tells it, with exit code 2. A reader who has left is none of these: that is a `BrokenPipeError`.
+    """
+
+
 class PoisonMessage(TrailstreamError):
     """A queue message that is none of the bodies that Trailstream knows."""
 

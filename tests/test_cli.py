@@ -1,5 +1,6 @@
 """The command line as a whole: help, versions, exit codes, and nothing but text for people in its faults."""
 
+import json
 import os
 import signal
 import subprocess
@@ -177,6 +178,42 @@ def test_a_reader_of_the_help_that_leaves_early_sees_no_traceback() -> None:
 
     assert process.wait(120) != 0
     assert b"Traceback" not in process.stderr.read()
+
+
+def written_to(output: str, *arguments: str) -> tuple[int, str]:
+    """The exit code of a command and what it says on standard error, with this in a shell's words as its output."""
+    command = f'exec "$0" -m stream "$@" {output}'
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=child_environ(),
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize(
+    "arguments", ["--help", "--version", "env", "env --format json", "rules show ct-013", "check --format json"]
+)
+def test_an_output_that_is_full_or_closed_is_told_in_a_line_and_ends_with_2(arguments: str) -> None:
+    told = "trailstream: standard output:"
+
+    assert written_to(">/dev/full", *arguments.split()) == (2, f"{told} No space left on device\n")
+    assert written_to(">&-", *arguments.split()) == (2, f"{told} it is closed\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("format_", ["table", "csv"])
+def test_a_scan_s_output_that_is_full_or_closed_is_told_in_a_line(tmp_path: Path, format_: str) -> None:
+    record = {"eventSource": "cloudtrail.amazonaws.com", "eventName": "StopLogging"}
+    (tmp_path / "log.json").write_text(json.dumps({"Records": [record]}))
+    command = ["scan", str(tmp_path), "--format", format_]
+
+    assert written_to(">/dev/full", *command) == (2, "trailstream: standard output: No space left on device\n")
+    assert written_to(">&-", *command) == (2, "trailstream: standard output: it is closed\n")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from stream.cli import output
 from stream.cli.channels import channels
 from stream.cli.digests import verify
 from stream.cli.queues import redrive, replay
@@ -16,6 +17,7 @@ from stream.cli.rules import rules
 from stream.cli.scan import scan
 from stream.cli.workload import check, demo, env, run
 from stream.commands.group import Group
+from stream.errors import OutputError
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -56,10 +58,16 @@ for _command in (run, scan, check, rules, channels, routes, env, replay, redrive
 def main() -> None:
     """Run the command of `sys.argv` and exit with its code."""
     _open_standard_streams()
+    output.guard()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a character that the terminal lacks is no reason to stop
-    cli(prog_name="trailstream")
+    try:
+        cli(prog_name="trailstream")
+    except OutputError as error:
+        output.give_up()
+        click.echo(f"trailstream: {error}", err=True)
+        sys.exit(2)
 
 
 def _open_standard_streams() -> None:

@@ -90,7 +90,7 @@ def env(*, format_: Any) -> int:
         trailstream env --format markdown > settings.md
 
     Exit codes:
-        0  always, unless the command line can't be used (2)
+        0  always, unless the command line or standard output can't be used (2)
     """
     from stream.commands.env import env as env_
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Final, Literal
 
+import click
 import orjson
 from botocore.exceptions import BotoCoreError
 from rich.console import Console
@@ -160,10 +161,7 @@ class _Report:
 
     def end(self) -> None:
         if self.json:
-            sys.stdout.write(
-                orjson.dumps([asdict(outcome) for outcome in self._outcomes], option=orjson.OPT_INDENT_2).decode()
-                + "\n"
-            )
+            click.echo(orjson.dumps([asdict(outcome) for outcome in self._outcomes], option=orjson.OPT_INDENT_2))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from stream.detect.links import Portal
 from stream.detect.rules import RuleSet
 from stream.detect.suppressions import Suppressions
 from stream.detect.surroundings import Surroundings
+from stream.errors import OutputError
 from stream.scan import formats
 from stream.scan.opening import Opener
 from stream.scan.progress import ScanProgress
@@ -93,7 +94,7 @@ def scan(options: Options) -> int:
     _warn_of(suppressions_of(settings, rules))
     try:
         return _scan(options, plan, rules)
-    except BrokenPipeError:
+    except (BrokenPipeError, OutputError):
         raise
     except Exception:  # noqa: BLE001 - exit code 1 would say that all was read and something found
         _confess()
