@@ -140,6 +140,24 @@ def test_a_command_line_that_cannot_be_used_is_exit_code_2(arguments: list[str])
     assert done.out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("check --config-only --send-test-alert", ("--config-only", "--send-test-alert")),
+        ("redrive --look-only --yes", ("--look-only", "--yes")),
+        ("verify s3://acme --until 2024-05-01 --since 2024-05-02", ("--until", "--since")),
+        ("verify s3://acme --since 2024-05-01 --until 2024-05-01", ("--until", "--since")),
+        ("replay s3://acme --since 1d --until 2d --dry-run", ("--until", "--since")),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused_with_both_names(arguments: str, named: tuple[str, str]) -> None:
+    done = invoke(*arguments.split(), AWS_ENDPOINT_URL="http://127.0.0.1:9")
+
+    assert (done.code, done.out) == (2, "")
+    told = done.err.partition("Error: ")[2]
+    assert all(name in told for name in named)
+
+
 def test_run_without_settings_says_all_that_is_missing_and_ends_with_2() -> None:
     done = run("run")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from stream.cli.options import ACCOUNTS, QUIET, REGIONS, SINCE, UNTIL
+from stream.cli.options import ACCOUNTS, QUIET, REGIONS, SINCE, UNTIL, check_order
 from stream.commands.group import Command
 
 
@@ -51,6 +51,7 @@ def verify(
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     if not url.startswith("s3://") or not bucket:
         raise click.UsageError("s3://BUCKET/PREFIX names what to look at")
+    check_order(since, until)
 
     from stream.commands.verify import Options
     from stream.commands.verify import verify as verify_

@@ -22,6 +22,16 @@ def complete_rules(_: click.Context, __: click.Parameter, begun: str) -> list[Co
     return found or [CompletionItem(begun, type="file")]
 
 
+def check_order(since: float, until: float) -> None:
+    """Refuse a span of time that nothing is in: no option can tell by itself, as either may come first.
+
+    Raises:
+        UsageError: the end is not after the beginning.
+    """
+    if until <= since:
+        raise click.UsageError("--until has to be a time after that of --since: nothing is in between")
+
+
 LIST_FORMAT = click.option(
     "--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True
 )

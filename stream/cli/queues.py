@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from stream.cli.options import ACCOUNTS, QUIET, REGIONS, SINCE, UNTIL
+from stream.cli.options import ACCOUNTS, QUIET, REGIONS, SINCE, UNTIL, check_order
 from stream.commands.group import Command
 
 
@@ -56,6 +56,8 @@ def replay(
         1  there is none, or the bucket or the queue could not be used
         2  the command line or the configuration can't be used
     """
+    check_order(since, until)
+
     from stream.commands.replay import Options
     from stream.commands.replay import replay as replay_
     from stream.replay.choice import Choice
@@ -105,6 +107,9 @@ def redrive(*, samples: int, rate: float, yes: bool, look_only: bool, format_: A
         1  they are still there, or a queue could not be used
         2  the command line or the configuration can't be used
     """
+    if yes and look_only:
+        raise click.UsageError("--yes and --look-only: one of them")
+
     from stream.commands.redrive import Options
     from stream.commands.redrive import redrive as redrive_
 

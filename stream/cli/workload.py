@@ -70,6 +70,9 @@ def check(*, config_only: bool, send_test_alert: bool, format_: Any) -> int:
         1  something is not
         2  the configuration can't be used
     """
+    if config_only and send_test_alert:
+        raise click.UsageError("--config-only and --send-test-alert: one of them")
+
     from stream.commands.check import check as check_
 
     return check_(config_only=config_only, send_test_alert=send_test_alert, format_=format_)
