@@ -10,7 +10,7 @@ import yaml
 from sigma.rule import SigmaYAMLLoader
 
 from stream import logs, notice
-from stream.commands.rule_files import RuleFile, built_in_files, files_at, rules_at
+from stream.commands.rule_files import RULES, RuleFile, built_in_files, files_at, rules_at
 from stream.configuration import load_settings
 from stream.detect import placeholders
 from stream.detect.rule_tests import Case, cases_of
@@ -20,6 +20,7 @@ from stream.nearest import hint
 from stream.settings import Settings
 from stream.terminal import inert
 
+_RULE: Final = "RULE"
 _LEFT_OUT: Final = " (not in force: TRAILSTREAM_PACKS leaves it out)"
 _DOCUMENT: Final = re.compile(r"^(?=---(?:\s|$))", re.MULTILINE)
 
@@ -74,11 +75,11 @@ def _rows(rows: Mapping[str, str]) -> Iterator[str]:
 def _found(wanted: str, settings: Settings) -> tuple[list[RuleFile], Sequence[Rule]]:
     values = placeholders.load(settings.placeholders)
     if Path(wanted).expanduser().is_file():
-        loaded = rules_at([wanted], values, built_in=False)
+        loaded = rules_at([wanted], values, built_in=False, variable=_RULE)
         _no_refusals(loaded)
-        return list(files_at([wanted])), loaded.rules
-    loaded = rules_at(settings.rules, values, built_in=True)
-    own = files_at(settings.rules, variable="TRAILSTREAM_RULES") if settings.rules else ()
+        return list(files_at([wanted], variable=_RULE)), loaded.rules
+    loaded = rules_at(settings.rules, values, built_in=True, variable=RULES)
+    own = files_at(settings.rules, variable=RULES) if settings.rules else ()
     names = (wanted.lower(), wanted)
     for called in (_ids, _names, _titles, _packs):
         if rules := [rule for rule in loaded.rules if called(rule) in names]:

@@ -10,7 +10,8 @@ from stream.detect.placeholders import Placeholders
 from stream.detect.rules import RuleSet, pack_text, packs
 from stream.errors import ConfigError
 
-_WHERE: Final = "PATH"
+RULES: Final = "TRAILSTREAM_RULES"
+PATH: Final = "PATH"
 _TEST: Final = ".test"
 
 
@@ -38,7 +39,7 @@ def built_in_files() -> Iterator[RuleFile]:
         yield RuleFile(f"{name}.yml", pack_text(name), True, tests, f"{name}{_TEST}.yml")
 
 
-def files_at(paths: Sequence[str], *, variable: str = _WHERE, kind: str = "rule") -> Iterator[RuleFile]:
+def files_at(paths: Sequence[str], *, variable: str = PATH, kind: str = "rule") -> Iterator[RuleFile]:
     """Files and those of folders; a file of tests stands for the rules beside it.
 
     Raises:
@@ -58,14 +59,14 @@ def files_at(paths: Sequence[str], *, variable: str = _WHERE, kind: str = "rule"
         yield RuleFile(str(file), text, False, tests, str(beside or ""))
 
 
-def rules_at(paths: Sequence[str], placeholders: Placeholders, *, built_in: bool) -> RuleSet:
+def rules_at(paths: Sequence[str], placeholders: Placeholders, *, built_in: bool, variable: str = PATH) -> RuleSet:
     """The rules of these paths that can be used, and of the packs, if wanted.
 
     Raises:
         ConfigError: a path can't be read, or there is no rule.
     """
     named = [str(_tested(Path(path).expanduser())) if is_test(path) else path for path in paths]
-    return RuleSet.load(packs() if built_in else (), named, strict=False, placeholders=placeholders)
+    return RuleSet.load(packs() if built_in else (), named, strict=False, placeholders=placeholders, variable=variable)
 
 
 def _tests(file: Path) -> tuple[Path, ...]:
@@ -78,4 +79,4 @@ def _tested(test: Path) -> Path:
     for suffix in (".yml", ".yaml"):
         if (file := test.with_name(f"{stem}{suffix}")).is_file():
             return file
-    raise ConfigError(f"{_WHERE}: beside {test} there is no {stem}.yml, whose rules it would test.")
+    raise ConfigError(f"{PATH}: beside {test} there is no {stem}.yml, whose rules it would test.")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stream import logs
-from stream.commands.rule_files import RuleFile, built_in_files, files_at, rules_at
+from stream.commands.rule_files import RULES, RuleFile, built_in_files, files_at, rules_at
 from stream.configuration import load_settings
 from stream.detect import placeholders
 from stream.detect.lint import Coverage, Finding, Gravity, Linter
@@ -35,7 +35,7 @@ def lint_rules(paths: Sequence[str], format_: Literal["text", "json"], *, errors
     settings = load_settings()
     values = placeholders.load(settings.placeholders)
     found = list(files_at(paths)) if paths else _in_force(settings)
-    known = rules_at([*settings.rules, *paths], values, built_in=True).rules
+    known = rules_at([*settings.rules, *paths], values, built_in=True, variable=RULES).rules
     linter = Linter(known, _tested(found), values)
     findings = [
         finding
@@ -51,7 +51,7 @@ def lint_rules(paths: Sequence[str], format_: Literal["text", "json"], *, errors
 
 
 def _in_force(settings: Settings) -> list[RuleFile]:
-    rules = files_at(settings.rules, variable="TRAILSTREAM_RULES") if settings.rules else ()
+    rules = files_at(settings.rules, variable=RULES) if settings.rules else ()
     filters = files_at(settings.suppress, variable="TRAILSTREAM_SUPPRESS", kind="filter") if settings.suppress else ()
     return [*built_in_files(), *rules, *filters]
 

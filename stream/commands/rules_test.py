@@ -7,7 +7,7 @@ import click
 import orjson
 
 from stream import logs
-from stream.commands.rule_files import RuleFile, built_in_files, files_at, rules_at
+from stream.commands.rule_files import PATH, RULES, RuleFile, built_in_files, files_at, rules_at
 from stream.configuration import load_settings
 from stream.detect import placeholders
 from stream.detect.rule_tests import Verdict, cases_of, run
@@ -28,7 +28,7 @@ def test_rules(paths: Sequence[str], format_: Literal["text", "json"]) -> int:
     logs.configure("warning", "console")
     settings = load_settings()
     values = placeholders.load(settings.placeholders)
-    rules = rules_at(paths or settings.rules, values, built_in=not paths)
+    rules = rules_at(paths or settings.rules, values, built_in=not paths, variable=PATH if paths else RULES)
     found = list(files_at(paths)) if paths else [*built_in_files(), *_own(settings.rules)]
     verdicts = [
         verdict
@@ -45,7 +45,7 @@ def test_rules(paths: Sequence[str], format_: Literal["text", "json"]) -> int:
 
 
 def _own(paths: Sequence[str]) -> list[RuleFile]:
-    return list(files_at(paths, variable="TRAILSTREAM_RULES")) if paths else []
+    return list(files_at(paths, variable=RULES)) if paths else []
 
 
 def _tell(verdicts: Sequence[Verdict], rules: RuleSet, *, quiet: bool) -> None:

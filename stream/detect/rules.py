@@ -103,6 +103,7 @@ class RuleSet:
         *,
         strict: bool = True,
         placeholders: Placeholders = MappingProxyType({}),
+        variable: str = _VARIABLE,
     ) -> "RuleSet":
         """Read built-in packs by name, and files or folders (`*.yml`, `*.yaml`) of more rules.
 
@@ -111,14 +112,15 @@ class RuleSet:
             paths: files and folders.
             strict: one bad rule among the paths refuses all; otherwise only it is left out, and named in `refused`.
             placeholders: values for the modifier `expand`.
+            variable: what names the paths, for errors.
 
         Raises:
             ConfigError: names the variable, the file and the reason. Not strict: a pack or path does not exist, a
                 folder has no file for rules, or no rule is left.
         """
         read: list[Rule | Refused] = [rule for pack in dict.fromkeys(packs) for rule in _pack(pack)]
-        for file in dict.fromkeys(file for path in paths for file in files(path, variable=_VARIABLE, kind="rule")):
-            read += _custom(file, placeholders)
+        for file in dict.fromkeys(file for path in paths for file in files(path, variable=variable, kind="rule")):
+            read += _custom(file, placeholders, variable)
         rules: dict[str, Rule] = {}
         refused: list[Refused] = []
         for one in read:
@@ -127,7 +129,7 @@ class RuleSet:
             elif (first := rules.setdefault(one.info.id, one)) is not one:
                 # Their alerts would pass for one another's duplicates.
                 reason = f"{first.source} has the id {one.info.id} too"
-                refused.append(Refused(_PACKS if one.pack != CUSTOM else _VARIABLE, one.source, reason))
+                refused.append(Refused(_PACKS if one.pack != CUSTOM else variable, one.source, reason))
         if refused and (strict or not rules or refused[0].variable == _PACKS):
             raise ConfigError(str(refused[0]))
         if not rules:
@@ -174,13 +176,13 @@ def _pack(name: str) -> Iterator[Rule]:
         yield rule
 
 
-def _custom(file: Path, placeholders: Placeholders) -> Iterator[Rule | Refused]:
+def _custom(file: Path, placeholders: Placeholders, variable: str) -> Iterator[Rule | Refused]:
     try:
         text = read(file)
     except ConfigError as error:
-        yield Refused(_VARIABLE, str(file), one_line(error))
+        yield Refused(variable, str(file), one_line(error))
     else:
-        yield from _rules(text, pack=CUSTOM, source=str(file), variable=_VARIABLE, placeholders=placeholders)
+        yield from _rules(text, pack=CUSTOM, source=str(file), variable=variable, placeholders=placeholders)
 
 
 def _rules(text: str, *, pack: str, source: str, variable: str, placeholders: Placeholders) -> Iterator[Rule | Refused]:

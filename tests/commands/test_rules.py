@@ -163,6 +163,21 @@ def test_tests_that_can_not_be_run_are_exit_code_2(folder: Path, tests: str | No
     assert reason in done.err
 
 
+@pytest.mark.parametrize(
+    ("command", "named"), [(["rules", "test"], "PATH"), (["rules", "lint"], "PATH"), (["rules", "show"], "RULE")]
+)
+def test_what_is_wrong_with_a_path_of_the_command_line_is_said_of_that_and_of_no_variable(
+    folder: Path, command: list[str], named: str
+) -> None:
+    (folder / "rule.yml").write_bytes(b"\xff")
+    done = invoke(*command, folder / "rule.yml")
+
+    assert (done.code, done.err) == (2, f"trailstream: {named}: {folder}/rule.yml: it is not UTF-8 text.\n")
+    if named == "PATH":
+        missing = invoke(*command, folder / "missing.yml")
+        assert missing.err == f"trailstream: PATH: can't read {folder}/missing.yml: No such file or directory.\n"
+
+
 def test_the_example_of_the_help_passes(tmp_path: Path) -> None:
     told = invoke("rules", "test", "--help").out
     example = textwrap.dedent(told[told.index(f"      - rule: {CT_013}") : told.index("  Each case is held")])
