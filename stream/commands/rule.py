@@ -1,7 +1,7 @@
 """`trailstream rules show`: one rule, how it stands, what it looks for, its tests and its source."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ from sigma.rule import SigmaYAMLLoader
 from stream import logs, notice
 from stream.commands.rule_files import RULES, RuleFile, built_in_files, files_at, rules_at
 from stream.configuration import load_settings
-from stream.detect import placeholders
+from stream.detect import documents, placeholders
 from stream.detect.rule_tests import Case, cases_of
 from stream.detect.rules import CUSTOM, Rule, RuleSet
 from stream.errors import ConfigError
@@ -22,6 +22,7 @@ from stream.terminal import inert
 
 _RULE: Final = "RULE"
 _LEFT_OUT: Final = " (not in force: TRAILSTREAM_PACKS leaves it out)"
+_NOT_NAMED: Final = f" (not in force: {RULES} does not name it)"
 _DOCUMENT: Final = re.compile(r"^(?=---(?:\s|$))", re.MULTILINE)
 
 
@@ -42,10 +43,11 @@ def show_rule(wanted: str) -> int:
         return 0
     found, rules = _found(wanted, settings)
     files = {file.source: file for file in found}
+    own = {str(file) for path in settings.rules for file in documents.files(path, variable=RULES, kind="rule")}
     for index, rule in enumerate(rules):
         if index:
             click.echo()
-        for line in _lines(rule, files[rule.source], settings):
+        for line in _lines(rule, files[rule.source], _standing(rule, settings.packs, own)):
             click.echo(line)
     return 0
 
@@ -110,9 +112,15 @@ def _no_refusals(rules: RuleSet) -> None:
         raise ConfigError("\n".join(map(str, rules.refused)))
 
 
-def _lines(rule: Rule, file: RuleFile, settings: Settings) -> Iterator[str]:
+def _standing(rule: Rule, packs: Collection[str], own: Collection[str]) -> str:
+    """Why a rule is not in force; empty if it is: a pack that is asked for has it, or a file of our own."""
+    if rule.pack == CUSTOM:
+        return "" if rule.source in own else _NOT_NAMED
+    return "" if rule.pack in packs else _LEFT_OUT
+
+
+def _lines(rule: Rule, file: RuleFile, standing: str) -> Iterator[str]:
     info = rule.info
-    in_force = rule.pack in settings.packs if rule.pack != CUSTOM else bool(settings.rules)
     cases = [
         case
         for case in (cases_of(file.tests, file.tests_source) if file.tests else ())
@@ -123,7 +131,7 @@ def _lines(rule: Rule, file: RuleFile, settings: Settings) -> Iterator[str]:
         "id": info.id,
         "name": rule.name or "",
         "level": info.level,
-        "pack": rule.pack + ("" if in_force else _LEFT_OUT),
+        "pack": rule.pack + standing,
         "source": rule.source,
         "looks for": _looked_for(rule),
         "tags": ", ".join(info.tags),
@@ -153,9 +161,9 @@ def _document(rule: Rule, text: str) -> str:
     """The rule's own part of its file."""
     for part in _DOCUMENT.split(text):
         try:
-            documents = list(yaml.load_all(part, Loader=SigmaYAMLLoader))  # pySigma's own, a safe loader
+            found = list(yaml.load_all(part, Loader=SigmaYAMLLoader))  # pySigma's own, a safe loader
         except yaml.YAMLError:
             continue
-        if any(isinstance(one, dict) and str(one.get("id")).lower() == rule.info.id for one in documents):
+        if any(isinstance(one, dict) and str(one.get("id")).lower() == rule.info.id for one in found):
             return part.removeprefix("---").strip("\n")
     return text

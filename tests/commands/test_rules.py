@@ -100,6 +100,18 @@ def test_a_rule_of_the_environment_is_shown_and_one_that_is_not_there_or_refused
     assert invoke("rules", "show", folder / "bad.yml").code == 2
 
 
+def test_a_file_that_no_variable_names_is_shown_as_not_in_force(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "other.yml").write_text(OTHER)
+    told = "pack        custom (not in force: TRAILSTREAM_RULES does not name it)\n"
+
+    assert told in invoke("rules", "show", folder / "rule.yml").out
+    monkeypatch.setenv("TRAILSTREAM_RULES", str(folder / "other.yml"))
+    assert told in invoke("rules", "show", folder / "rule.yml").out
+    assert "pack        custom\n" in invoke("rules", "show", folder / "other.yml").out
+    monkeypatch.setenv("TRAILSTREAM_RULES", str(folder))
+    assert "pack        custom\n" in invoke("rules", "show", folder / "rule.yml").out
+
+
 @pytest.mark.parametrize("path", ["", "rule.yml", "rule.test.yml"])
 def test_tests_beside_a_rule_are_run(folder: Path, path: str) -> None:
     done = invoke("rules", "test", folder / path)
