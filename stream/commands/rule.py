@@ -23,6 +23,7 @@ from stream.terminal import inert
 _RULE: Final = "RULE"
 _LEFT_OUT: Final = " (not in force: TRAILSTREAM_PACKS leaves it out)"
 _NOT_NAMED: Final = f" (not in force: {RULES} does not name it)"
+_PATH: Final = re.compile(r"^(~|\.{0,2}/)|\.ya?ml$")
 _DOCUMENT: Final = re.compile(r"^(?=---(?:\s|$))", re.MULTILINE)
 
 
@@ -88,6 +89,8 @@ def _found(wanted: str, settings: Settings) -> tuple[list[RuleFile], Sequence[Ru
             return [*built_in_files(), *own], rules
     _no_refusals(RuleSet((), [each for each in loaded.refused if wanted in (each.source, Path(each.source).name)]))
     known = [called(rule) for called in (_names, _ids) for rule in loaded.rules if called(rule)]
+    if _PATH.search(wanted):
+        raise ConfigError(f"there is no file {wanted[:200]!r}; `trailstream rules list` shows what rules are called")
     raise ConfigError(f"there is no rule {wanted[:80]!r}; {hint(wanted, known)}")
 
 

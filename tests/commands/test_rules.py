@@ -112,6 +112,14 @@ def test_a_file_that_no_variable_names_is_shown_as_not_in_force(folder: Path, mo
     assert "pack        custom\n" in invoke("rules", "show", folder / "rule.yml").out
 
 
+@pytest.mark.parametrize("wanted", ["/nowhere/rule.yml", "./nowhere", "~/nowhere", "nowhere.yaml"])
+def test_of_what_looks_like_a_path_it_is_said_that_there_is_no_such_file(wanted: str) -> None:
+    done = invoke("rules", "show", wanted)
+
+    assert (done.code, done.out) == (2, "")
+    assert f"there is no file {wanted!r}; `trailstream rules list`" in done.err
+
+
 @pytest.mark.parametrize("path", ["", "rule.yml", "rule.test.yml"])
 def test_tests_beside_a_rule_are_run(folder: Path, path: str) -> None:
     done = invoke("rules", "test", folder / path)
