@@ -6,7 +6,16 @@ The machinery behind them is `stream.environment`. Every channel keeps its secti
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from stream.environment import CommaSeparated, Section
 from stream.severity import SEVERITIES, Severity
@@ -58,8 +67,11 @@ def _bytes(value: object) -> object:
     return value
 
 
-def _or_off(value: object) -> object:
-    return None if value == "off" else value
+def _port_or_off(value: object, port: ValidatorFunctionWrapHandler) -> int | None:
+    try:
+        return None if value == "off" else port(value)
+    except ValidationError:
+        raise ValueError("it should be a whole number, at least 0, at most 65535, or `off`") from None
 
 
 def _portal_url(url: str | None) -> str | None:
@@ -290,10 +302,8 @@ class Settings(Section):
         le=65_535,
         description="Port of /metrics, /healthz and /readyz; 0: any free one, which is logged.",
     )
-    status_port: Annotated[int | None, BeforeValidator(_or_off)] = Field(
+    status_port: Annotated[int | None, Field(ge=0, le=65_535), WrapValidator(_port_or_off)] = Field(
         default=8081,
-        ge=0,
-        le=65_535,
         description="Port of the page for people, on 127.0.0.1 alone: `kubectl port-forward POD 8081`, then a browser "
         "on http://localhost:8081. 0: any free one, which is logged; `off`: no page.",
     )

@@ -89,6 +89,16 @@ def test_a_value_out_of_bounds_is_refused_by_name(monkeypatch: pytest.MonkeyPatc
     assert fault.endswith(f"(it is {value!r})")
 
 
+@pytest.mark.parametrize("value", ["on", "-1", "65536"])
+def test_of_the_page_s_port_it_is_said_that_it_may_be_off(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    assert fault_of("TRAILSTREAM_STATUS_PORT", value, monkeypatch) == (
+        f"TRAILSTREAM_STATUS_PORT: it should be a whole number, at least 0, at most 65535, or `off` (it is {value!r})"
+    )
+    for taken, port in (("off", None), ("0", 0), ("65535", 65_535)):
+        monkeypatch.setenv("TRAILSTREAM_STATUS_PORT", taken)
+        assert Settings().status_port == port
+
+
 def test_every_variable_of_the_program_is_described_and_has_a_name_of_its_own() -> None:
     variables = reference(known_sections())
     names = [variable.name for variable in variables]
