@@ -23,12 +23,13 @@ def files(path: str, *, variable: str, kind: str) -> list[Path]:
         kind: what they should hold: `rule`, `filter`. Tests of rules (`*.test.yml`) that a folder has are left out.
 
     Raises:
-        ConfigError: it does not exist, or is a folder without such files.
+        ConfigError: it does not exist, can't be read, or is a folder without such files.
     """
     root = Path(path).expanduser()
     try:
         if not root.is_dir():
             return [root.resolve(strict=True)]
+        any(root.iterdir())  # `rglob` passes over a folder that may not be read
         # Hidden folders are left out, and what is reached twice counts once: a mounted ConfigMap keeps its files in a
         # folder `..2025_01_01` that links beside it lead to.
         found = [

@@ -1,6 +1,8 @@
+import errno
+import os
 from pathlib import Path
 from socket import AF_UNIX, socket
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -216,6 +218,18 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest
 
         with pytest.raises(ConfigError, match=r"TRAILSTREAM_RULES: .*bad\.yml: can't read it: "):
             RuleSet.load([], ["bad.yml"])
+
+
+def test_a_folder_that_may_not_be_read_is_not_called_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> NoReturn:  # as the system would, if root were not allowed everything
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    (tmp_path / "rule.yml").write_text("title: [", encoding="utf-8")
+    for looking in ("listdir", "scandir"):
+        monkeypatch.setattr(os, looking, refuse)
+
+    with pytest.raises(ConfigError, match=r"TRAILSTREAM_RULES: can't read .*: Permission denied\."):
+        RuleSet.load([], [str(tmp_path)])
 
 
 def test_paths_that_lead_nowhere_are_refused(tmp_path: Path) -> None:
