@@ -58,7 +58,7 @@ class Locations:
         except ImportError as error:
             raise ConfigError("TRAILSTREAM_GEOIP needs a package: pip install 'trailstream[geoip]'") from error
         except (OSError, ValueError) as error:
-            raise ConfigError(f"TRAILSTREAM_GEOIP: {_fault(error)}") from error
+            raise ConfigError(f"TRAILSTREAM_GEOIP: can't read {shown(path, 200)}: {_fault(error)}") from error
 
     @classmethod
     def finder(cls, path: str | None, metrics: "Metrics | None" = None) -> Callable[[str | None], str | None]:

@@ -150,8 +150,9 @@ def test_a_file_that_can_not_be_read_is_an_error_of_the_configuration(
 ) -> None:
     spoil(path)
 
-    with pytest.raises(ConfigError, match=r"TRAILSTREAM_GEOIP: .+"):
+    with pytest.raises(ConfigError, match=r"TRAILSTREAM_GEOIP: .+") as caught:
         Locations(str(path))
+    assert str(caught.value).startswith(f"TRAILSTREAM_GEOIP: can't read {path}: ")
 
 
 def test_without_the_package_it_is_said_how_to_get_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
