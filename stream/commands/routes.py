@@ -157,7 +157,7 @@ def _lines(routed: _Routed, routes: Routes) -> Iterator[str]:
         for verdict in step.verdicts:
             yield f"    {_judged(verdict)}"
     if explanation.by_default:
-        none = "no route takes it" if routes.routes else "there are no routes"
+        none = "no route takes it" if routes.routes else "there are no routes" if routes.own else "no channel is on"
         yield f"  default: {none}, so it goes {_to(routes.default_channels)}"
     for choice in explanation.choices:
         for verdict in choice.refusals:

@@ -114,6 +114,16 @@ def test_what_nobody_would_be_told_of_is_exit_code_1(routes_file: Path) -> None:
     assert nowhere.out.endswith("  default: no route takes it, so it goes nowhere\n  => nowhere\n")
 
 
+def test_without_a_channel_an_alert_goes_nowhere_for_that_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRAILSTREAM_ROUTES")
+    nobody = explained(STOP_LOGGING)
+    monkeypatch.setenv("TRAILSTREAM_STDOUT", "true")
+
+    assert nobody.code == 1
+    assert nobody.out.endswith("  default: no channel is on, so it goes nowhere\n  => nowhere\n")
+    assert "  default: there are no routes, so it goes to stdout\n" in explained(STOP_LOGGING).out
+
+
 def test_a_suppressed_alert_goes_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "filter.yml").write_text(
         "title: Known\nlogsource: {product: aws, service: cloudtrail}\n"
