@@ -2,9 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import click
 import orjson
@@ -23,6 +23,11 @@ _PIPE_COLUMNS = 160
 
 
 Part = Literal["suppressions", "refused", "notices"]
+_NONE: Final[Mapping[Part | None, str]] = {
+    "suppressions": "nothing is suppressed: TRAILSTREAM_SUPPRESS names no filter",
+    "refused": "no rule is left out",
+}
+"""What is said where one of them is asked for and there is none."""
 
 
 def list_rules(format_: Literal["table", "json"], *, only: Part | None = None) -> int:
@@ -69,6 +74,8 @@ def list_rules(format_: Literal["table", "json"], *, only: Part | None = None) -
                 console.print()
             print_()
             printed = True
+    if only in _NONE and not printed:
+        click.echo(f"trailstream: {_NONE[only]}", err=True)
     return 0
 
 

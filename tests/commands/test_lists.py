@@ -83,6 +83,17 @@ def test_suppressions_are_listed_behind_the_rules_or_alone(tmp_path: Path, monke
     assert listed[0]["source"] == str(tmp_path / "filters.yml")
 
 
+@pytest.mark.parametrize(
+    ("part", "told"), [("--suppressions", "TRAILSTREAM_SUPPRESS names no filter"), ("--refused", "no rule is left out")]
+)
+def test_where_there_is_none_that_is_said(part: str, told: str) -> None:
+    done, as_json = invoke("rules", "list", part), invoke("rules", "list", part, "--format", "json")
+
+    assert (done.code, done.out) == (0, "")
+    assert told in done.err
+    assert (as_json.out, as_json.err) == ("[]\n", "")
+
+
 def test_the_example_of_the_help_is_a_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = invoke("rules", "--help").out
     lines = told.splitlines()
