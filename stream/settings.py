@@ -4,7 +4,7 @@ The machinery behind them is `stream.environment`. Every channel keeps its secti
 """
 
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
 
 from stream.environment import CommaSeparated, Section
@@ -28,6 +29,9 @@ __all__ = ["SEVERITIES", "ChannelSettings", "CommaSeparated", "PeopleSettings", 
 _DYNAMODB: Final = re.compile(
     r"dynamodb://(arn:aws(-[a-z]+)*:dynamodb:[a-z]+(-[a-z]+)+-\d+:\d{12}:table/)?[A-Za-z0-9_.-]{3,255}"
 )
+
+# Values of TRAILSTREAM_HTTP_HOST by which the page's address, 127.0.0.1, is listened on as well.
+_WITH_LOOPBACK: Final = frozenset({"", "0.0.0.0", "127.0.0.1", "localhost"})  # noqa: S104 - somebody may have set it
 
 
 def _bucket_globs(globs: tuple[str, ...]) -> tuple[str, ...]:
@@ -320,3 +324,14 @@ class Settings(Section):
     log_format: Literal["json", "console"] = Field(
         default="json", description="`json` for machines, `console` for people."
     )
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        """Refuse one port for both, where the page is asked for: by default it can be done without."""
+        port = self.status_port if "status_port" in self.model_fields_set else None
+        if port and port == self.http_port and self.http_host in _WITH_LOOPBACK:
+            raise ValueError(
+                f"TRAILSTREAM_HTTP_PORT and TRAILSTREAM_STATUS_PORT are both {port}: each needs one of its own, or "
+                "TRAILSTREAM_STATUS_PORT=off"
+            )
+        return self

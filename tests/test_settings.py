@@ -99,6 +99,25 @@ def test_of_the_page_s_port_it_is_said_that_it_may_be_off(monkeypatch: pytest.Mo
         assert Settings().status_port == port
 
 
+def test_one_port_for_the_metrics_and_the_page_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = fault_of("TRAILSTREAM_STATUS_PORT", "8080", monkeypatch)
+
+    assert fault.startswith("TRAILSTREAM_HTTP_PORT and TRAILSTREAM_STATUS_PORT are both 8080: ")
+    monkeypatch.setenv("TRAILSTREAM_HTTP_HOST", "10.0.0.7")  # the page is on 127.0.0.1
+    assert Settings().status_port == Settings().http_port == 8080
+
+
+@pytest.mark.parametrize("ports", [("0", "0"), ("8081", None), ("8080", "off")])
+def test_two_ports_that_the_system_chooses_or_a_page_that_is_not_asked_for_are_no_fault(
+    monkeypatch: pytest.MonkeyPatch, ports: tuple[str, str | None]
+) -> None:
+    for name, port in zip(("TRAILSTREAM_HTTP_PORT", "TRAILSTREAM_STATUS_PORT"), ports, strict=True):
+        if port is not None:
+            monkeypatch.setenv(name, port)
+
+    assert Settings().queue_url is None
+
+
 def test_every_variable_of_the_program_is_described_and_has_a_name_of_its_own() -> None:
     variables = reference(known_sections())
     names = [variable.name for variable in variables]

@@ -83,6 +83,14 @@ def test_without_settings_it_is_a_fault_of_the_configuration(monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("aws")
+def test_one_port_for_two_things_is_a_fault_of_the_configuration() -> None:
+    done = invoke("check", "--config-only", TRAILSTREAM_HTTP_PORT="9090", TRAILSTREAM_STATUS_PORT="9090")
+
+    assert done.code == 2
+    assert "TRAILSTREAM_HTTP_PORT and TRAILSTREAM_STATUS_PORT are both 9090" in done.out
+
+
+@pytest.mark.usefixtures("aws")
 def test_rules_that_cannot_be_used_are_a_fault_of_the_configuration() -> None:
     assert "nowhere" in check("configuration", 2, TRAILSTREAM_RULES="/nowhere.yml")["evidence"]
 
