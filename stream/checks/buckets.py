@@ -7,7 +7,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from stream.aws import Aws
+from stream.checks.credentials import session_fault
 from stream.checks.outcome import AWS_ERRORS, Outcome, allow, error_code, error_status, is_forbidden, partition
+from stream.metrics import Metrics
 from stream.settings import Settings
 
 _READ = ("s3:GetObject", "s3:GetObjectVersion")
@@ -47,26 +49,41 @@ async def _check_bucket(s3: Any, name: str, here: str) -> Outcome:
         code, status = error_code(error), error_status(error)
         if code == "NoSuchKey" or (status == 404 and code != "NoSuchBucket"):
             return Outcome(check, "ok", f"readable{where}: a random missing key answers 404")
-        if code == "NoSuchBucket":
-            return Outcome(check, "FAIL", "there is no such bucket", "Correct TRAILSTREAM_BUCKETS.")
         if is_forbidden(error):
             return _forbidden(check, name, region or here, where, listable=listable)
-        if isinstance(error, ClientError):
-            return Outcome(
-                check, "FAIL", f"S3 answers {code}{where}", "Look at the credentials and the bucket's policy."
-            )
-        return Outcome(
-            check,
-            "FAIL",
-            f"no answer from S3 in {region or here}: {code}",
-            "Allow traffic to S3 there (a NAT gateway or a VPC endpoint).",
-        )
+        return _fault(check, error, region or here, where, "TRAILSTREAM_BUCKETS")
     return Outcome(
         check,
         "warn",
         f"it has {key}, a name that was made up just now",
         "Look what it is that answers for S3: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3.",
     )
+
+
+def _fault(check: str, error: BaseException, region: str, where: str, named_by: str) -> Outcome:
+    code = error_code(error)
+    if code == "NoSuchBucket" or error_status(error) == 404:
+        return Outcome(check, "FAIL", "there is no such bucket", f"Correct {named_by}.")
+    if isinstance(error, ClientError):
+        return Outcome(check, "FAIL", f"S3 answers {code}{where}", "Look at the credentials and the bucket's policy.")
+    return Outcome(
+        check,
+        "FAIL",
+        f"no answer from S3 in {region}: {code}",
+        "Allow traffic to S3 there (a NAT gateway or a VPC endpoint).",
+    )
+
+
+def unlistable(error: BaseException, name: str) -> Outcome:
+    """Why a bucket that the command line names can't be listed, by one of `AWS_ERRORS` or a `ValueError`."""
+    check = f"bucket {name}"
+    if is_forbidden(error):
+        return Outcome(
+            check, "FAIL", f"S3 answers {error_code(error)}", "Listing it takes s3:ListBucket on the bucket."
+        )
+    if fault := session_fault(error):
+        return fault
+    return _fault(check, error, Aws(Metrics()).region, "", "its name, and allow s3:ListBucket on it")
 
 
 def _forbidden(check: str, name: str, region: str, where: str, *, listable: bool) -> Outcome:

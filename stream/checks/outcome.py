@@ -35,6 +35,10 @@ class Outcome:
     evidence: str
     fix: str | None = None
 
+    def __str__(self) -> str:
+        """What is wrong, and below it what to do, for commands that end in it."""
+        return "\n".join(filter(None, (f"{self.check}: {self.evidence}", self.fix)))
+
 
 def allow(*statements: tuple[Sequence[str], str | Sequence[str]]) -> str:
     """A sentence that ends in IAM statements to paste, each made of its actions and its resource or resources."""

@@ -37,7 +37,7 @@ async def check_queue(aws: Aws, settings: Settings) -> AsyncIterator[Outcome]:
             async for outcome in _dead_letters(sqs, attributes):
                 yield outcome
     except AWS_ERRORS as error:
-        yield _unreachable(error, arn, region)
+        yield unreachable(error, arn, region)
 
 
 def _reachable(attributes: dict[str, str], arn: str) -> Outcome:
@@ -46,7 +46,8 @@ def _reachable(attributes: dict[str, str], arn: str) -> Outcome:
     return Outcome("queue", "ok", evidence)
 
 
-def _unreachable(error: BaseException, arn: str, region: str) -> Outcome:
+def unreachable(error: BaseException, arn: str, region: str) -> Outcome:
+    """Why the queue of TRAILSTREAM_QUEUE_URL can't be used, by one of `AWS_ERRORS`."""
     code = error_code(error)
     if reason_of(code) == "no_queue":
         return Outcome(

@@ -19,7 +19,7 @@ from stream.aws import Aws
 from stream.checks.accounts import check_listed_accounts, check_organization
 from stream.checks.buckets import check_buckets
 from stream.checks.channels import check_channels, check_heartbeat
-from stream.checks.credentials import check_credentials
+from stream.checks.credentials import check_credentials, settings_fault
 from stream.checks.ledger import check_canary, check_memory, check_own_path, check_silence, check_table
 from stream.checks.outcome import Outcome, Status
 from stream.checks.queue import check_queue
@@ -106,13 +106,8 @@ async def _aws_outcomes(settings: Settings) -> AsyncIterator[Outcome]:
         if settings.ledger != "memory":
             async for outcome in check_table(aws, settings):
                 yield outcome
-    except (ValueError, BotoCoreError) as error:  # such as an endpoint that is no URL, or a profile that isn't there
-        yield Outcome(
-            "AWS",
-            "FAIL",
-            f"its settings can't be used: {type(error).__name__}",
-            "Look at AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_SQS, _S3, _STS.",
-        )
+    except (ValueError, BotoCoreError) as error:
+        yield settings_fault(error)
 
 
 def _settings(configuration: Configuration) -> Outcome:

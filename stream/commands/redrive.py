@@ -3,22 +3,24 @@
 import asyncio
 import sys
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
-import aiohttp
 import click
 import orjson
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.status import Status
 
 from stream import logs
 from stream.aws import Aws, queue_region
+from stream.checks.credentials import session_fault
+from stream.checks.outcome import AWS_ERRORS, error_code, is_forbidden
+from stream.checks.queue import unreachable
 from stream.configuration import load
 from stream.errors import TrailstreamError
+from stream.intake.faults import SqsError
 from stream.intake.objects import Objects
-from stream.intake.sqs import Sqs
+from stream.intake.sqs import Sqs, queue_arn
 from stream.metrics import Metrics
 from stream.redrive.looking import READABLE, Kind, Look
 from stream.redrive.moving import Queues, move
@@ -26,7 +28,6 @@ from stream.settings import Settings
 from stream.status.advice import advice_for
 from stream.terminal import inert
 
-_ERRORS: Final = (ClientError, BotoCoreError, aiohttp.ClientError, OSError)
 _SHOWN: Final = 200
 
 
@@ -62,8 +63,21 @@ def redrive(options: Options) -> int:
     logs.configure("error", "console")
     try:
         return asyncio.run(_redrive(options, settings))
-    except _ERRORS as error:
-        raise TrailstreamError(f"SQS answers {_code(error)}; `trailstream check` looks at the queues") from None
+    except SqsError as error:  # of the queue, whose attributes are asked for first
+        raise TrailstreamError(_unusable(error.__cause__ or error, settings.queue_url or "")) from None
+    except (*AWS_ERRORS, ValueError) as error:
+        fault = session_fault(error)
+        told = fault or f"SQS answers {error_code(error)}; `trailstream check` looks at the queues"
+        raise TrailstreamError(str(told)) from None
+
+
+def _unusable(error: BaseException, url: str) -> str:
+    """Why the queue can't be used; whom to allow what, `check` says, which knows who we are."""
+    region = queue_region(url) or Aws(Metrics()).region
+    fault = session_fault(error) or unreachable(error, queue_arn(url, region), region)
+    if is_forbidden(error):
+        fault = replace(fault, fix="`trailstream check` has the statement that allows it.")
+    return str(fault)
 
 
 async def _redrive(options: Options, settings: Settings) -> int:
@@ -147,9 +161,3 @@ def _asked(waiting: int) -> bool:
         sys.stderr.write("trailstream: nothing is moved; --yes moves them all\n")
         return False
     return click.confirm(f"\nMove all of about {waiting:,} messages back to the queue?", err=True)
-
-
-def _code(error: BaseException) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", ""))[:80]
-    return type(error).__name__

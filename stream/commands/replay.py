@@ -8,13 +8,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
-import aiohttp
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from stream import logs
 from stream.aws import Aws, queue_region
+from stream.checks.buckets import unlistable
+from stream.checks.outcome import AWS_ERRORS
 from stream.configuration import load_settings
 from stream.errors import ConfigError, TrailstreamError
 from stream.metrics import Metrics
@@ -24,7 +24,6 @@ from stream.scan.bucket import list_pages
 from stream.terminal import inert
 
 _SHOWN_KEY: Final = 60
-_ERRORS: Final = (ClientError, BotoCoreError, aiohttp.ClientError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +74,9 @@ def replay(options: Options) -> int:
     except NotSentError as error:
         run.say_how_to_go_on()
         raise TrailstreamError(f"the queue takes no more messages ({error}); `trailstream check` looks at it") from None
-    except _ERRORS as error:
+    except (*AWS_ERRORS, ValueError) as error:
         run.say_how_to_go_on()
-        raise TrailstreamError(f"s3://{inert(bucket, 80)} can't be listed: {_code(error)}") from None
+        raise TrailstreamError(f"s3://{inert(bucket, 80)} can't be listed: {unlistable(error, bucket)}") from None
     done = "would be put" if options.dry_run else "are"
     sys.stderr.write(f"{run.taken:,} of {run.seen:,} objects {done} on the queue\n")
     return 0 if run.taken else 1
@@ -154,9 +153,3 @@ class _Replay:
             answer = await s3.head_bucket(Bucket=self._bucket)
         found = answer.get("BucketRegion") or answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
         return str(found or aws.region)
-
-
-def _code(error: BaseException) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", ""))[:80]
-    return type(error).__name__

@@ -220,6 +220,8 @@ class _Report:
                 self._fault(happened.name, happened.fault)
         elif isinstance(happened, Missing):
             self._fault(happened.name, happened.reason)
+            for line in happened.more.splitlines():
+                self._say(f"      {line}")
         else:
             self._skipped += 1
 

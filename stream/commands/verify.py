@@ -14,7 +14,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from stream import logs
 from stream.aws import Aws
-from stream.checks.outcome import AWS_ERRORS, error_code
+from stream.checks.buckets import unlistable
+from stream.checks.outcome import AWS_ERRORS
 from stream.digest.digest import Place
 from stream.digest.finding import TITLES, Finding
 from stream.digest.listing import roots
@@ -61,9 +62,9 @@ def verify(options: Options) -> int:
     try:
         asyncio.run(run.run())
     except (*AWS_ERRORS, ValueError) as error:
-        sys.stderr.write(
-            f"trailstream: {options.bucket} can't be listed ({inert(error_code(error))}): that takes s3:ListBucket\n"
-        )
+        told = f"s3://{options.bucket} can't be listed: {unlistable(error, options.bucket)}"
+        for line in told.splitlines():
+            click.echo(f"trailstream: {inert(line)}", err=True)
         return 2
     run.sum_up()
     return run.exit_code

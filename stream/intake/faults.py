@@ -59,7 +59,8 @@ _CREDENTIALS: Final = (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
-_UNREACHABLE: Final = (BotoConnectionError, HTTPClientError, aiohttp.ClientError, OSError)
+UNREACHABLE: Final = (BotoConnectionError, HTTPClientError, aiohttp.ClientError, OSError)
+"""What says that there was no answer."""
 FAILURES: Final = (ClientError, BotoCoreError, ResponseParserError, aiohttp.ClientError, OSError)
 """What aiobotocore may raise of a request; TimeoutError is an OSError."""
 _LOG_EVERY_S: Final = 60.0
@@ -122,4 +123,4 @@ def sqs_error(error: BaseException) -> SqsError:
         return SqsError("other" if reason == "handle_expired" else reason, code[:80])
     if isinstance(error, _CREDENTIALS):
         return SqsError("forbidden", type(error).__name__)
-    return SqsError("connection" if isinstance(error, _UNREACHABLE) else "other", type(error).__name__)
+    return SqsError("connection" if isinstance(error, UNREACHABLE) else "other", type(error).__name__)

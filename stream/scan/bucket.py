@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any, Final
 
-import aiohttp
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from stream.aws import Aws
+from stream.checks.buckets import unlistable
+from stream.checks.outcome import AWS_ERRORS
 from stream.metrics import Metrics
 from stream.scan.sources import Found, Missing, Skipped, Source, is_log, is_other
 
@@ -36,8 +37,8 @@ def find_objects(url: str) -> Iterator[Found]:
             code = str(error.response.get("Error", {}).get("Code", ""))
             yield Missing(url, _REASONS.get(code, f"S3 answers {code[:80]}"))
             return
-        except (BotoCoreError, aiohttp.ClientError, OSError, ValueError) as error:
-            yield Missing(url, f"no answer from S3: {type(error).__name__}")
+        except (*AWS_ERRORS, ValueError) as error:
+            yield Missing(url, f"no answer from S3: {type(error).__name__}", str(unlistable(error, bucket)))
             return
         finally:
             runner.run(pages.aclose())

@@ -8,7 +8,7 @@ import glob
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -54,10 +54,11 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Something that was asked for and can't be read."""
+    """Something that was asked for and can't be read; `more` says why at length, and what to do."""
 
     name: str
     reason: str
+    more: str = field(default="", compare=False)
 
 
 Found = Source | Skipped | Missing
