@@ -72,7 +72,9 @@ class Connection(asyncio.BufferedProtocol):
         )
 
     def close(self) -> None:
-        """Close it at once."""
+        """Close it at once; what has not come by then is missing."""
+        if self._error is None:
+            self._error = Disconnected("closed before the answer was whole")
         if self._transport is not None:
             self._transport.abort()
 
@@ -165,9 +167,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.BufferedProtocol`."""
-        if self._headed and exc is None and not (self.header("content-length") or self.header("transfer-encoding")):
-            self._whole = True  # RFC 9112, 6.3: the end of the connection is the end of the body
-        if self._error is None:
+        if self._error is None:  # it is the server that ended it, and not we
+            if self._headed and exc is None and not (self.header("content-length") or self.header("transfer-encoding")):
+                self._whole = True  # RFC 9112, 6.3: the end of the connection is the end of the body
             self._error = Disconnected(type(exc).__name__ if exc else "the server closed the connection")
         if self._check is not None:
             self._check.cancel()

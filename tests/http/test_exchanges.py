@@ -127,7 +127,15 @@ async def test_an_answer_that_is_not_whole_is_an_error(http: Http, server: Serve
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel",
+        b"HTTP/1.1 200 OK\r\n\r\nhel",
+    ],
+)
 async def test_a_server_that_says_nothing_any_more_is_given_up(way: str, server: Server, sent: bytes) -> None:
     server.answers.append([sent, "wait"])
     async with opened(way, stall_s=0.2) as http:
@@ -171,6 +179,15 @@ async def test_a_request_that_is_cancelled_leaves_nothing_behind(http: Http, ser
 
     await until(lambda: server.open == 0)
     assert await get(http, server) == (200, b"ok")
+
+
+async def test_an_answer_that_is_cut_short_here_is_not_whole(server: Server) -> None:
+    server.answers.append([b"HTTP/1.1 200 OK\r\n\r\nhel", "wait"])
+    async with opened("pool") as http, http.request("GET", Origin.of(server.url), "/", {}) as answer:
+        assert await answer.read() == b"hel"
+        await http.__aexit__(None, None, None)
+        with pytest.raises(FAULTS):
+            await answer.read()
 
 
 async def test_more_than_was_asked_for_is_no_answer_to_the_next(server: Server) -> None:
