@@ -94,6 +94,7 @@ class Download(AbstractAsyncContextManager["Download"]):
         self._broken: Broken | None = None
         self._etag: str | None = None
         self._bytes = self._failures = self._requests = 0
+        self._known = 0  # bytes at the beginning of this answer that have been read before
         self._least = CHUNK_BYTES
 
     async def __aenter__(self) -> Self:
@@ -147,16 +148,37 @@ class Download(AbstractAsyncContextManager["Download"]):
             self._source.answered("error")
             raise Broken(type(error).__name__) from error
         self._etag = self._etag or answer.header("etag") or None
+        self._known = self._known_of(answer)
         length = answer.header("content-length")
         small = length.isdecimal() and len(length) <= 6 and int(length) <= WHOLE_BYTES
         self._least = WHOLE_BYTES if small else CHUNK_BYTES
         return answer
 
+    def _known_of(self, answer: Response) -> int:
+        """How many bytes of an answer have been read before: all that were, where a server knows no ranges."""
+        if not self._bytes:
+            return 0
+        if self._etag and answer.header("etag") not in ("", self._etag):
+            raise Broken("another object's rest")
+        if answer.status == 206 and not answer.header("content-range").startswith(f"bytes {self._bytes}-"):
+            raise Broken("another range than was asked for")
+        return self._bytes if answer.status == 200 else 0
+
+    async def _part(self, answer: Response) -> bytes:
+        """Some bytes that have not been read before; nothing at the end."""
+        part = await answer.read()
+        while self._known:
+            if not part:
+                raise Broken("the object is shorter than before")
+            part, self._known = part[self._known :], max(0, self._known - len(part))
+            part = part or await answer.read()
+        return part
+
     async def _chunk(self, answer: Response) -> bytes:
         parts: list[bytes] = []
         size = 0
         try:
-            while size < self._least and (part := await answer.read()):
+            while size < self._least and (part := await self._part(answer)):
                 parts.append(part)
                 size += len(part)
         except UNANSWERED as error:

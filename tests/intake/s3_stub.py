@@ -21,12 +21,14 @@ class S3Stub:
         script: what to do with the next GETs: a status, `ok`, or `cut:N`, `stall:N`, `drip:N`, `long:N` for a body
             that breaks off, stops, comes N bytes at a time, or is announced N bytes longer than it is. When it is
             used up, `otherwise` is done.
+        ranges: how many bytes after the offset asked for a range begins; `None`: the whole is sent.
     """
 
     body: bytes = b""
     etag: str = '"one"'
     region: str = "us-east-1"
     otherwise: str = OK
+    ranges: int | None = 0
     script: deque[str] = field(default_factory=deque)
     gets: list[web.Request] = field(default_factory=list)
     heads: int = 0
@@ -48,7 +50,9 @@ class S3Stub:
 
     async def _send(self, request: web.Request, act: str, amount: int) -> web.StreamResponse:
         asked = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
-        offset = int(asked[1]) if asked else 0
+        if self.ranges is None:
+            asked = None
+        offset = int(asked[1]) + (self.ranges or 0) if asked else 0
         rest = self.body[offset:]
         headers = {"ETag": self.etag, "Last-Modified": "Tue, 24 Nov 2026 00:00:00 GMT"}
         if asked:

@@ -117,6 +117,30 @@ async def test_an_object_that_changed_meanwhile_is_not_pieced_together(stub: S3S
         await read(ref())
 
 
+async def test_of_a_whole_that_is_sent_for_the_rest_no_byte_comes_twice(stub: S3Stub) -> None:
+    stub.ranges = None
+    stub.script.extend(["cut:500000", "cut:700000", "cut:100000"])
+
+    assert await read(ref()) == BODY
+
+
+@pytest.mark.parametrize("change", ["ranges", "etag", "body"])
+async def test_what_is_not_the_rest_is_not_taken_for_it(stub: S3Stub, change: str) -> None:
+    stub.script.append("cut:500000")
+    async with Objects(Aws(Metrics()), backoff_s=0.001) as objects, objects.open(ref()) as log_file:
+        await log_file.read()
+        stub.ranges = 100 if change == "ranges" else None
+        stub.etag = '"two"' if change == "etag" else stub.etag
+        stub.body = BODY[:1000] if change == "body" else BODY
+
+        async def rest() -> None:
+            while await log_file.read():
+                pass
+
+        with pytest.raises(LogFileError, match="unavailable"):
+            await rest()
+
+
 async def test_the_bucket_is_asked_for_its_region_once(stub: S3Stub) -> None:
     stub.region = "eu-west-1"
     wanted = ObjectRef("logs", "log.json.gz", None, None, None, "111122223333")
