@@ -3,9 +3,9 @@
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from stream.intake.faults import FAILURES, Reason, SqsError, reason_of, sqs_error
@@ -25,6 +25,10 @@ _ATTRIBUTES: Final = (
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
 )
+_ODD: Final = (AttributeError, LookupError, TypeError, ValueError, OverflowError)
+# What comes of reading JSON that has not the form of an answer: a proxy's, or that of an SQS which is not AWS's.
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,9 @@ class Sqs:
             SqsError: nothing was received. (SQS may have handed messages out all the same: they come back.)
         """
         parameters: dict[str, Any] = {} if visibility_timeout_s is None else {"VisibilityTimeout": visibility_timeout_s}
-        answer = await self._request(
+        received = await self._request(
             self._wire.receive_message,
+            lambda answer: [_received(raw) for raw in answer.get("Messages", ())],
             timeout_s=wait_s + self._request_s,
             MaxNumberOfMessages=most,
             WaitTimeSeconds=wait_s,
@@ -100,7 +105,7 @@ class Sqs:
             **parameters,
         )
         self.last_receive = time.monotonic()
-        return [_received(raw) for raw in answer.get("Messages", ())]
+        return received
 
     async def delete(self, handles: Sequence[str]) -> list[Reason | None]:
         """Delete up to 10 messages; for each handle `None`, or why it was not.
@@ -130,20 +135,7 @@ class Sqs:
         Raises:
             SqsError: they can't be had.
         """
-        answer = await self._request(self._wire.get_queue_attributes, AttributeNames=list(_ATTRIBUTES))
-        found: dict[str, str] = answer.get("Attributes", {})
-        if not found:
-            raise SqsError("other", "NoAttributes")
-        return QueueAttributes(
-            arn=found.get("QueueArn"),
-            visibility_timeout_s=int(found.get("VisibilityTimeout", 30)),
-            kms_key=found.get("KmsMasterKeyId"),
-            redrive=bool(found.get("RedrivePolicy")),
-            dead_letter_arn=_dead_letter_arn(found.get("RedrivePolicy", "")),
-            visible=int(found.get("ApproximateNumberOfMessages", 0)),
-            in_flight=int(found.get("ApproximateNumberOfMessagesNotVisible", 0)),
-            delayed=int(found.get("ApproximateNumberOfMessagesDelayed", 0)),
-        )
+        return await self._request(self._wire.get_queue_attributes, _queue_attributes, AttributeNames=list(_ATTRIBUTES))
 
     async def depth_of(self, arn: str) -> int:
         """How many messages wait in another queue of the same region.
@@ -153,39 +145,47 @@ class Sqs:
         """
         *_, account_id, name = arn.split(":")
         url = await self._request(
-            self._wire.get_queue_url, QueueUrl=None, QueueName=name, QueueOwnerAWSAccountId=account_id
+            self._wire.get_queue_url,
+            lambda answer: _text(answer["QueueUrl"]),
+            QueueUrl=None,
+            QueueName=name,
+            QueueOwnerAWSAccountId=account_id,
         )
-        answer = await self._request(
+        return await self._request(
             self._wire.get_queue_attributes,
-            QueueUrl=url["QueueUrl"],
+            lambda answer: int(answer.get("Attributes", {}).get("ApproximateNumberOfMessages", 0)),
+            QueueUrl=url,
             AttributeNames=["ApproximateNumberOfMessages"],
         )
-        return int(answer.get("Attributes", {}).get("ApproximateNumberOfMessages", 0))
 
     async def _batch(
         self, operation: Any, entries: Sequence[dict[str, Any]], timeout_s: float | None = None
     ) -> list[Reason | None]:
         # SQS wants Ids that are distinct within the request; a position is.
-        answer = await self._request(
+        outcome = await self._request(
             operation,
+            _outcome,
             timeout_s=timeout_s,
             Entries=[{"Id": str(position), **entry} for position, entry in enumerate(entries)],
         )
-        outcome: dict[str, Reason | None] = {entry["Id"]: None for entry in answer.get("Successful", ())}
-        outcome |= {entry["Id"]: reason_of(entry.get("Code", "")) for entry in answer.get("Failed", ())}
         return [outcome.get(str(position), "other") for position in range(len(entries))]
 
-    async def _request(self, operation: Any, *, timeout_s: float | None = None, **parameters: Any) -> dict[str, Any]:
+    async def _request(
+        self, operation: Any, read: Callable[[Any], _T], *, timeout_s: float | None = None, **parameters: Any
+    ) -> _T:
+        """Make one request; `read` makes something of its answer."""
         parameters = {"QueueUrl": self.url} | parameters
         try:
             async with asyncio.timeout(timeout_s or self._request_s):
-                answer: dict[str, Any] = await operation(
-                    **{name: value for name, value in parameters.items() if value is not None}
-                )
+                answer = await operation(**{name: value for name, value in parameters.items() if value is not None})
         except FAILURES as error:
             raise sqs_error(error) from error
+        try:
+            found = read(answer)
+        except _ODD as error:
+            raise SqsError("other", "OddAnswer") from error
         self.last_success = time.monotonic()
-        return answer
+        return found
 
 
 def queue_arn(url: str, region: str) -> str:
@@ -195,17 +195,45 @@ def queue_arn(url: str, region: str) -> str:
     return f"arn:{partition}:sqs:{region}:{account_id}:{name}"
 
 
-def _received(raw: dict[str, Any]) -> Received:
+def _received(raw: Any) -> Received:
     attributes = raw.get("Attributes", {})
     sent_ms = attributes.get("SentTimestamp")
     return Received(
-        id=raw["MessageId"],
-        handle=raw["ReceiptHandle"],
-        body=raw.get("Body", ""),
+        id=_text(raw["MessageId"]),
+        handle=_text(raw["ReceiptHandle"]),
+        body=_text(raw.get("Body", "")),
         receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
         sent_at=int(sent_ms) / 1000 if sent_ms else None,
         quiet=raw.get("MessageAttributes", {}).get(REPLAY, {}).get("StringValue") == "quiet",
     )
+
+
+def _queue_attributes(answer: Any) -> QueueAttributes:
+    found = {name: _text(value) for name, value in answer.get("Attributes", {}).items()}
+    if not found:
+        raise SqsError("other", "NoAttributes")
+    return QueueAttributes(
+        arn=found.get("QueueArn"),
+        visibility_timeout_s=int(found.get("VisibilityTimeout", 30)),
+        kms_key=found.get("KmsMasterKeyId"),
+        redrive=bool(found.get("RedrivePolicy")),
+        dead_letter_arn=_dead_letter_arn(found.get("RedrivePolicy", "")),
+        visible=int(found.get("ApproximateNumberOfMessages", 0)),
+        in_flight=int(found.get("ApproximateNumberOfMessagesNotVisible", 0)),
+        delayed=int(found.get("ApproximateNumberOfMessagesDelayed", 0)),
+    )
+
+
+def _outcome(answer: Any) -> dict[str, Reason | None]:
+    """For the Id of each entry of a batch `None`, or why it was not carried out."""
+    done: dict[str, Reason | None] = {entry["Id"]: None for entry in answer.get("Successful", ())}
+    return done | {entry["Id"]: reason_of(entry.get("Code", "")) for entry in answer.get("Failed", ())}
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _dead_letter_arn(policy: str) -> str | None:

@@ -119,6 +119,10 @@ async def test_nothing_is_received_while_there_is_no_room(stub: SqsStub) -> None
         (error("RequestThrottled"), "throttled"),
         (error("AccessDenied", 403), "forbidden"),
         (error("InternalFailure", 500), "other"),
+        (garbage('{"Messages": null}'), "other"),
+        (garbage('{"Messages": [{}]}'), "other"),
+        (garbage('{"Messages": [{"MessageId": {}, "ReceiptHandle": "a", "Body": "b"}]}'), "other"),
+        (garbage('{"Messages": [{"MessageId": "a", "ReceiptHandle": "b", "Body": null}]}'), "other"),
         (delayed(30), "connection"),
     ],
 )

@@ -74,6 +74,9 @@ async def test_entries_that_the_answer_passes_over_are_deleted_again(stub: SqsSt
         # Of a whole request no handle can be to blame, so nothing is given up for it.
         (error("ReceiptHandleIsInvalid"), "other"),
         (garbage(), "other"),
+        (garbage('{"Successful": null}'), "other"),
+        (garbage('{"Successful": [5]}'), "other"),
+        (garbage('{"Failed": [{"Id": "0", "Code": null}]}'), "other"),
         (refuse("RequestThrottled"), "throttled"),
         (refuse("InternalError"), "other"),
     ],

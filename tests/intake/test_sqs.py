@@ -16,11 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from stream.intake.faults import FAILURES, Reason, Streak, reason_of, sqs_error
+from stream.intake.faults import FAILURES, Reason, SqsError, Streak, reason_of, sqs_error
 from stream.intake.sqs import Sqs, queue_arn
+from stream.intake.wire import SqsWire
 from stream.metrics import ERRORS, Metrics
 from tests.intake.conftest import aws
-from tests.intake.sqs_stub import DEAD_LETTER_ARN, SqsStub
+from tests.intake.sqs_stub import DEAD_LETTER_ARN, SqsStub, garbage
+
+MESSAGE = {"MessageId": "a", "ReceiptHandle": "b", "Body": "c"}
 
 
 def client_error(code: str, status: int = 400) -> ClientError:
@@ -132,6 +135,42 @@ async def test_the_dead_letter_queue_is_what_the_redrive_policy_names(
     async with aws(Metrics()).client("sqs") as client:
         attributes = await Sqs(stub.url, wire=client, request_s=5.0).attributes()
     assert (attributes.redrive, attributes.dead_letter_arn) == (redrive, arn)
+
+
+@pytest.mark.parametrize(
+    ("operation", "text"),
+    [
+        ("ReceiveMessage", '{"Messages": 5}'),
+        ("ReceiveMessage", '{"Messages": [{"MessageId": "SECRET"}]}'),
+        ("ReceiveMessage", json.dumps({"Messages": [MESSAGE | {"Attributes": {"ApproximateReceiveCount": "SECRET"}}]})),
+        ("ReceiveMessage", json.dumps({"Messages": [MESSAGE | {"Attributes": {"SentTimestamp": "9" * 400}}]})),
+        ("ReceiveMessage", json.dumps({"Messages": [MESSAGE | {"MessageAttributes": []}]})),
+        ("GetQueueAttributes", '{"Attributes": ["SECRET"]}'),
+        ("GetQueueAttributes", '{"Attributes": {"QueueArn": 5}}'),
+        ("GetQueueAttributes", '{"Attributes": {"VisibilityTimeout": "SECRET"}}'),
+        ("GetQueueUrl", "{}"),
+        ("GetQueueUrl", '{"QueueUrl": {}}'),
+    ],
+)
+async def test_json_that_is_no_answer_is_a_failure_of_its_request(stub: SqsStub, operation: str, text: str) -> None:
+    stub.always[operation] = garbage(text)
+    found = aws(Metrics())
+    async with found.http(stall_s=5) as http:
+        wire = SqsWire(found, http, endpoint=stub.endpoint, region="us-east-1")
+        sqs = Sqs(stub.url, wire=wire, request_s=5.0)
+        ask = {
+            "ReceiveMessage": sqs.receive(1, wait_s=0, visibility_timeout_s=None),
+            "GetQueueAttributes": sqs.attributes(),
+            "GetQueueUrl": sqs.depth_of(DEAD_LETTER_ARN),
+        }
+        with pytest.raises(SqsError) as failed:
+            await ask.pop(operation)
+        for other in ask.values():
+            other.close()
+
+    assert failed.value.reason == "other"
+    assert "SECRET" not in str(failed.value)
+    assert sqs.last_success == sqs.last_receive == float("-inf")
 
 
 def test_a_row_of_failures_is_one_line_a_minute_and_one_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
