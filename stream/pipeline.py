@@ -165,7 +165,7 @@ class Pipeline:
         if self._hearing is not None:
             self._hearing.received(message)
         notification = self._open(message)
-        async with Deliveries() as deliveries:
+        async with Deliveries(self._dispatcher.make_room) as deliveries:
             work = _Work(message, notification, self.detection, deliveries, trace=trace)
             for source in self._sources(work):
                 try:

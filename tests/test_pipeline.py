@@ -34,7 +34,8 @@ from stream.ledger import MemoryLedger
 from stream.metrics import Metrics
 from stream.pipeline import MessageFailed, Pipeline
 from stream.settings import ChannelSettings, Settings
-from tests.deliver.fakes import to_all
+from tests.deliver.fakes import FakePeople, to_all
+from tests.intake.conftest import until
 from tests.intake.s3_stub import S3Stub, s3_stub
 from tests.test_end_to_end import FOLDER, log_file, s3_event, stop_logging
 
@@ -100,9 +101,13 @@ class _Bench:
 
 @asynccontextmanager
 async def _open(
-    monkeypatch: pytest.MonkeyPatch, suppress: Sequence[str] = (), unix_time: Callable[[], float] = time.time
+    monkeypatch: pytest.MonkeyPatch,
+    suppress: Sequence[str] = (),
+    unix_time: Callable[[], float] = time.time,
+    others: Sequence[Channel] = (),
 ) -> AsyncIterator[_Bench]:
     metrics, ears, rules = Metrics(), _Ears(), RuleSet.load(("ct-013",), ())
+    channels = (ears, *others)
     suppressions = Suppressions.load(suppress, rules.rules)
     metrics.declare_filters(suppression.id for suppression in suppressions.all)
     async with s3_stub() as stub:
@@ -110,7 +115,9 @@ async def _open(
         with ThreadPoolExecutor(1) as threads:
             async with (
                 Objects(Aws(metrics), backoff_s=0.001) as objects,
-                Dispatcher([ears], MemoryLedger(), metrics, routes=to_all([ears]), max_pending_alerts=10) as dispatcher,
+                Dispatcher(
+                    channels, MemoryLedger(), metrics, routes=to_all(channels), max_pending_alerts=10
+                ) as dispatcher,
             ):
                 pipeline = Pipeline(
                     Settings(buckets=("logs",)),
@@ -176,6 +183,17 @@ async def test_that_a_large_file_has_no_end_is_not_found_out_on_the_event_loop(
         await bench.process(s3_event("logs", f"{FOLDER}a.json.gz", size=len(bench.stub.body)))
 
     assert (threads == {threading.get_ident()}) != own_thread
+
+
+async def test_of_a_file_full_of_one_story_none_waits_until_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.deliver.deliveries._AT_ONCE", 20)
+    monkeypatch.setattr("stream.deliver.dispatcher._MOMENT_S", 0.02)
+    async with _open(monkeypatch, others=[FakePeople()]) as bench:
+        bench.stub.body = log_file(*(stop_logging(str(number)) for number in range(200)))
+        processing = asyncio.create_task(bench.process(s3_event("logs", f"{FOLDER}a.json.gz")))
+        await until(lambda: "199" in bench.ears.heard, within_s=4)  # a group's first window is five seconds
+        bench.pipeline._dispatcher.flush()
+        await processing
 
 
 async def test_a_record_that_can_not_be_judged_hides_none_beside_it(bench: _Bench) -> None:

@@ -11,9 +11,16 @@ _AT_ONCE: Final = 2000
 
 
 class Deliveries:
-    """A group of tasks, to be used with `async with`; it is made for the first, since most messages bring none."""
+    """A group of tasks, to be used with `async with`; it is made for the first, since most messages bring none.
 
-    def __init__(self) -> None:
+    Args:
+        make_room: runs beside them from when one has to wait for others, which may only wait for company themselves,
+            until all are begun.
+    """
+
+    def __init__(self, make_room: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._make_room = make_room
+        self._making_room: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._room = asyncio.Semaphore(_AT_ONCE)
 
@@ -23,6 +30,8 @@ class Deliveries:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._making_room is not None:
+            self._making_room.cancel()
         if self._group is not None:
             await self._group.__aexit__(kind, error, traceback)
 
@@ -30,5 +39,7 @@ class Deliveries:
         """Begin to deliver an alert; waits while too many are on their way."""
         if self._group is None:
             self._group = await asyncio.TaskGroup().__aenter__()
+        if self._room.locked() and self._making_room is None:
+            self._making_room = self._group.create_task(self._make_room())
         await self._room.acquire()
         self._group.create_task(deliver()).add_done_callback(lambda _: self._room.release())

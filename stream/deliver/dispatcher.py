@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 
 _DELIVERED: Final = ("accepted", "duplicate")
+_MOMENT_S: Final = 1.0  # until it is looked again whether it is company that keeps others waiting
+_MANY: Final = 1000  # alerts that wait for company: half of what one message may have on its way
 
 
 def _unknown(_: str) -> Account | None:
@@ -177,6 +179,17 @@ class Dispatcher:
                 log.warning("intake paused", pending_alerts=self._waiting, limit=self._max_pending)
             self.flush()  # what waits only for company must not keep others from being read
             await self._has_room.wait()
+
+    async def make_room(self) -> None:
+        """Let alerts go each time that many wait only for company; runs while others wait for them to be gone.
+
+        Where they are few it is a slow channel that holds the room, and a storm must not become a message an alert.
+        """
+        many = min(_MANY, self._max_pending // 2)
+        while True:
+            await self._clock.sleep(_MOMENT_S)
+            if sum(outbox.gathered for outbox in self._outboxes.values()) >= many:
+                self.flush()
 
     def flush(self, *, for_good: bool = False) -> None:
         """Let alerts go that wait for others to be told together with; `for_good`: from now on none waits long."""

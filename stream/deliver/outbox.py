@@ -32,7 +32,6 @@ _MOST_TOGETHER: Final = 2000
 _OF_SECRETS: Final = ("unauthorized", "forbidden", "not_found", "gone")  # the last two where the URL is the secret
 _HURRIED_S: Final = 1.0  # that one waits for company at the end: a storm then must not become a message an alert
 
-
 T = TypeVar("T")
 
 
@@ -113,6 +112,11 @@ class Outbox:
     def last_failure(self) -> tuple[str, float] | None:
         """The reason of the last answer that was no acceptance, and when it came in Unix time."""
         return self._instruments.last_failure
+
+    @property
+    def gathered(self) -> int:
+        """Alerts that wait for others to be told together with."""
+        return sum(len(delivery.pending) for delivery in self._gathering.values())
 
     async def deliver(self, alert: Alert, received_at: float) -> Outcome:
         """Have an alert sent; return once its outcome is known.

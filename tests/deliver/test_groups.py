@@ -1,12 +1,15 @@
 """Storms, what is late, and what happens when a channel can't be reached: the dispatcher over channels for people."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 
 from stream.alert import Alert
+from stream.deliver import deliveries
 from stream.deliver.channel import Accepted, Down, Rejected, Retry
+from stream.deliver.deliveries import Deliveries
 from stream.deliver.dispatcher import DeliveryFailed, Dispatcher
 from stream.deliver.grouping import FEW
 from stream.deliver.outages import DEAD_AFTER_S, RULE_ID
@@ -101,6 +104,50 @@ async def test_a_full_house_lets_groups_go_so_that_reading_goes_on() -> None:
         assert people.sizes == [1] * FEW
         await asyncio.wait_for(dispatcher.room(), 20)
     assert people.sizes == [1] * FEW + [100]
+
+
+def one_message(bench: Bench, *alerts: Alert) -> "asyncio.Task[None]":
+    """Deliver them as those of one message are: only so many are on their way at once."""
+
+    async def tell() -> None:
+        async with Deliveries(bench.dispatcher.make_room) as them:
+            for alert in alerts:
+                await them.begin(partial(bench.dispatcher.deliver, alert, bench.clock.now()))
+
+    return asyncio.get_running_loop().create_task(tell())
+
+
+async def test_what_waits_for_company_holds_back_nothing_of_its_own_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "_AT_ONCE", 100)
+    people, machine = FakePeople(), FakeChannel("machine")
+    bench = Bench(people, machine, max_pending=100)
+    async with bench.dispatcher:
+        for first in range(0, 700, 10):  # a storm that has lasted, whose windows have grown
+            bench.start(*storm(10, first=first, severity="low"))
+            await bench.clock.advance(5)
+        before = len(people.told)
+        telling = one_message(bench, *storm(1000, first=1000, severity="low"), make_alert("behind"))
+        await bench.clock.advance(15)
+        assert "behind" in machine.ids
+        assert (("behind",), False) in people.told
+        assert len(people.told) - before < 15, "it is still told in a few messages"
+        bench.dispatcher.flush()
+        await bench.clock.settle()
+        assert telling.done()
+
+
+async def test_a_storm_that_a_slow_channel_holds_up_is_still_a_handful_of_messages_to_people(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deliveries, "_AT_ONCE", 100)
+    people, machine = FakePeople(), FakeChannel("machine", rate=20)
+    bench = Bench(people, machine, max_pending=100)
+    async with bench.dispatcher:
+        messages = [one_message(bench, *storm(500, first=first)) for first in (0, 1000, 2000, 3000)]
+        await bench.clock.advance(2000)
+        assert all(telling.done() for telling in messages)
+    assert len(machine.ids) == sum(people.sizes) == 2000
+    assert len(people.told) < FEW + 2000 / 50 + 10
 
 
 async def test_at_the_end_nothing_waits_long_for_company() -> None:
