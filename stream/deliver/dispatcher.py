@@ -178,7 +178,11 @@ class Dispatcher:
                 self._metrics.intake_paused.set(1)
                 log.warning("intake paused", pending_alerts=self._waiting, limit=self._max_pending)
             self.flush()  # what waits only for company must not keep others from being read
-            await self._has_room.wait()
+            making_room = asyncio.get_running_loop().create_task(self.make_room())  # nor what comes meanwhile
+            try:
+                await self._has_room.wait()
+            finally:
+                making_room.cancel()
 
     async def make_room(self) -> None:
         """Let alerts go each time that many wait only for company; runs while others wait for them to be gone.

@@ -106,6 +106,25 @@ async def test_a_full_house_lets_groups_go_so_that_reading_goes_on() -> None:
     assert people.sizes == [1] * FEW + [100]
 
 
+async def test_what_is_gathered_while_there_is_no_room_keeps_none_from_being_read_either() -> None:
+    people = FakePeople()
+    bench = Bench(people, max_pending=100)
+    async with bench.dispatcher as dispatcher:
+        for first in range(0, 700, 10):  # a storm that has lasted, whose windows have grown
+            bench.start(*storm(10, first=first, severity="low"))
+            await bench.clock.advance(5)
+        bench.start(*storm(100, first=1000, severity="low"))
+        await asyncio.sleep(0)
+        room = asyncio.create_task(dispatcher.room())
+        await asyncio.sleep(0)
+        bench.start(*storm(100, first=2000, severity="low"))  # of the messages in hand
+        await bench.clock.settle()
+        assert not room.done()
+        await bench.clock.advance(2)
+        assert room.done()
+    assert people.sizes[-1] == 100
+
+
 def one_message(bench: Bench, *alerts: Alert) -> "asyncio.Task[None]":
     """Deliver them as those of one message are: only so many are on their way at once."""
 
@@ -144,8 +163,10 @@ async def test_a_storm_that_a_slow_channel_holds_up_is_still_a_handful_of_messag
     bench = Bench(people, machine, max_pending=100)
     async with bench.dispatcher:
         messages = [one_message(bench, *storm(500, first=first)) for first in (0, 1000, 2000, 3000)]
+        await bench.clock.settle()
+        room = asyncio.create_task(bench.dispatcher.room())
         await bench.clock.advance(2000)
-        assert all(telling.done() for telling in messages)
+        assert all(telling.done() for telling in (*messages, room))
     assert len(machine.ids) == sum(people.sizes) == 2000
     assert len(people.told) < FEW + 2000 / 50 + 10
 
