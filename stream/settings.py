@@ -146,12 +146,13 @@ class Settings(Section):
 
     queue_url: QueueUrl = Field(
         default=None,
-        description="URL of the SQS queue that receives the notifications. Required by `run` and `check`.",
+        description="URL of the SQS queue that receives the notifications. Required by `run`, `check`, `replay` and "
+        "`redrive`.",
     )
     buckets: BucketGlobs = Field(
         default=(),
-        description="Buckets whose log files are read: comma-separated globs; `*` accepts any. Required by `run` "
-        "and `check`.",
+        description="Buckets whose log files are read: comma-separated globs; `*` accepts any. Required by `run`, "
+        "`check` and `redrive`.",
     )
     inline_events: bool = Field(
         default=False,
