@@ -23,8 +23,9 @@ _SMALL_WINDOW_BYTES: Final = 64 * 1024
 # Bounds what is copied when a member ends: igzip hands back all that follows it, so a file of tiny members costs the
 # square of the slice, not of the chunk.
 
+_UNKEPT_SLICE_BYTES: Final = 8 * 1024
 # isal gives nothing of the call that meets a fault, which may be all of a file; the standard library, a byte at a time,
-# gives what stands before the fault.
+# gives what stands before the fault. Of a file that is not kept so much is lost, at 3 % of inflating it.
 _SALVAGE_STEP_BYTES: Final = 512
 
 # isal's stubs declare its exception as an instance.
@@ -81,8 +82,9 @@ class Inflater:
             self._head = chunk if self._plain is None else b""
             if self._plain is None:
                 return
-        for start in range(0, len(chunk), _SLICE_BYTES):
-            piece = chunk[start : start + _SLICE_BYTES]
+        slice_bytes = _SLICE_BYTES if self._beginning.whole else _UNKEPT_SLICE_BYTES
+        for start in range(0, len(chunk), slice_bytes):
+            piece = chunk[start : start + slice_bytes]
             if self._plain:
                 self.json_bytes += len(piece)
                 yield piece

@@ -6,6 +6,7 @@ import json
 import time
 import tracemalloc
 import zlib
+from random import Random
 from typing import Any
 
 import pytest
@@ -226,6 +227,28 @@ def test_what_stands_before_a_fault_in_a_gzip_is_found_to_the_last_byte(records:
 
     assert reason in ("bad_crc", "bad_gzip", "truncated", "bad_json")
     assert [record.get("n") for record in found] == expected
+
+
+@pytest.mark.parametrize("size", [65536, 5000])
+def test_of_a_large_file_that_is_not_kept_a_fault_hides_little_of_what_is_before_it(size: int) -> None:
+    random = Random(1)
+    texts = [json.dumps(STOP | {"n": number, "x": random.randbytes(150).hex()}) for number in range(6000)]
+    deflate = zlib.compressobj(6, zlib.DEFLATED, 31)
+    body = deflate.compress(('{"Records":[' + ",".join(texts) + ",").encode()) + deflate.flush(zlib.Z_FULL_FLUSH)
+    before = zlib.decompressobj(31).decompress(body[: -8 * 1024]).count(b'"n":')
+    body += b"\x07" + b"z" * 100  # a block of a type that there is not
+
+    reading, found = decoder(), []
+    with pytest.raises(LogFileError, match="bytes of JSON") as fault:  # noqa: PT012 - in chunks
+        for at in range(0, len(body), size):
+            found += reading.feed(body[at : at + size])
+    found += reading.take()
+
+    assert len(body) > MIB // 2
+    assert not reading.beginning.whole
+    assert fault.value.reason == "bad_gzip"
+    assert [record["n"] for record in found] == list(range(len(found)))
+    assert len(found) >= before - 1
 
 
 @pytest.mark.parametrize("element", [b"0", b"{}", b'"a"', b"[]", b"null", b'{"a":[1,2]}', b"[0,0]"])
