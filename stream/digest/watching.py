@@ -62,7 +62,8 @@ class Looked:
         unread: log files that were never announced, or of which that can't be said: their keys.
         folder: bucket and root of those that were looked for.
         until: Unix time up to which they were; 0: they were not.
-        step: that is made when people were told; `None`: nothing of it can be believed, or it is nothing new.
+        step: that is made when people were told; `None`: nothing of it can be believed, it is nothing new, or how far
+            was looked before can't be said now.
     """
 
     notices: list[Notice]
@@ -141,7 +142,7 @@ class DigestWatch:
             return Looked([], [])
         name = _note_name(bucket, place)
         async with self._looking.setdefault(name, asyncio.Lock()):  # gone when nobody looks any more
-            state = await self._revise(name, lambda state: state)
+            sure, state = await self._revise(name, lambda state: state)
             if place.end < state.latest:
                 return Looked([], [])
             since = state.since_for(place.end)
@@ -172,7 +173,8 @@ class DigestWatch:
                     beside = await self._beside(bucket, place, strangers.until, listed_after)
                     strangers, forged = self._forged(beside, strangers, bucket)
                     findings += forged
-                step = Step(name, place.end, since, clean, strangers)
+                # Where nobody says how far was looked, this digest was, and nothing before it: the next one goes back.
+                step = Step(name, place.end, since, clean, strangers) if sure else None
         self._metrics.digests.labels("wrong" if findings else "valid").inc()
         notices = [notice_of(finding, place, self._account_name(place.account), now) for finding in findings]
         if beside is None or listed_after is None:
@@ -269,11 +271,11 @@ class DigestWatch:
         times = [written(one) for one in never]
         return never if times and max(times) - min(times) > _APART_S else [], never + perhaps
 
-    async def _revise(self, name: str, change: Callable[["_Looked"], "_Looked"]) -> "_Looked":
-        """Change what is known of a chain; what is so then."""
+    async def _revise(self, name: str, change: Callable[["_Looked"], "_Looked"]) -> tuple[bool, "_Looked"]:
+        """Change what is known of a chain: whether that can be said, and what is so then."""
         if self._notes is None:
             self._remember(name, change(self._own.get(name, _Looked())))
-            return self._own[name]
+            return True, self._own[name]
 
         def revised(text: str | None) -> str:
             known = _Looked.read(text)
@@ -281,8 +283,8 @@ class DigestWatch:
             self._remember(name, change(mine if mine.latest > known.latest else known))
             return json.dumps(astuple(self._own[name]))
 
-        await self._notes.revise(name, revised)
-        return self._own.get(name, _Looked())
+        shared = await self._notes.revise(name, revised)
+        return shared or name in self._own, self._own.get(name, _Looked())
 
     def _remember(self, name: str, looked: "_Looked") -> None:
         self._own[name] = looked

@@ -235,6 +235,22 @@ async def test_replicas_know_how_far_the_others_have_looked(world: World) -> Non
 
 
 @pytest.mark.usefixtures("watching")
+async def test_while_nobody_says_how_far_was_looked_nothing_is_passed_over(world: World) -> None:
+    """A replica that is new meets a ledger that is out of reach: what lies before a digest waits for the next one."""
+    notes, trail = Notes(), world.trail
+    first, second = Watching(world, notes), Watching(world, notes)
+    async with first.watch, second.watch:
+        assert await first.look(trail.digests[0]) == []
+        await trail.delete(*trail.digests[1:3])
+        notes.there = False
+        looked = await second.watch.look(second.bucket, trail.digests[3], 0.0)
+        assert looked.notices == []
+        notes.there = True
+        await second.watch.read(looked)
+        assert await second.look(trail.digests[4]) == ["DigestMissing", "DigestMissing"]
+
+
+@pytest.mark.usefixtures("watching")
 async def test_what_can_not_be_looked_at_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async with cloudtrail(refuses=True) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDTRAIL", address)
