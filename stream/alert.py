@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from stream.json_value import plain, strict_json
+from stream.json_value import one_line, plain, strict_json
 from stream.severity import Severity
 
 Outcome = Literal["success", "denied", "failed"]
@@ -150,7 +150,7 @@ class Alert:
         is not lost to that. What is nested deeper than anything that CloudTrail writes is then cut off.
         """
         try:
-            return orjson.dumps(self)
+            return one_line(orjson.dumps(self))
         except (TypeError, orjson.JSONEncodeError):
             fields = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
             return strict_json(fields)

@@ -44,6 +44,16 @@ def test_the_json_has_the_designed_fields() -> None:
     assert set(told["changes"][0]) == {"field", "value", "effect"}
 
 
+def test_it_is_one_line_to_whoever_reads_it() -> None:
+    odd = "a\x85b\u2028c\u2029d\ufffee\uffff"
+    several: list[dict[str, Any]] = [{}, {"big": 2**70}]
+    for more in several:
+        text = alert_of(record("StopLogging", {"name": "main", "odd": odd, **more})).to_json().decode()
+        assert len(text.splitlines()) == 1
+        assert not {"\ufffe", "\uffff"} & set(text)
+        assert json.loads(text)["record"]["requestParameters"]["odd"] == odd
+
+
 @pytest.mark.parametrize(
     ("value", "told"),
     [

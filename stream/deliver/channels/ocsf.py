@@ -37,8 +37,6 @@ _SEVERITIES: Final[Mapping[Severity, tuple[int, str]]] = {
 }
 _TECHNIQUE: Final = re.compile(r"attack\.(t\d{4})(\.\d{3})?", re.ASCII | re.IGNORECASE)
 _TACTIC: Final = re.compile(r"attack\.([a-z]+([-_][a-z]+)*)", re.ASCII | re.IGNORECASE)
-# JSON leaves these as they are, and many a program ends a line at them: what follows would be an alert of its own.
-_LINE_ENDS: Final = {each.encode(): f"\\u{ord(each):04x}".encode() for each in "\x85\u2028\u2029"}
 
 
 def finding_line(alert: Alert, now: datetime, *, minimal: bool = False) -> bytes:
@@ -110,10 +108,7 @@ def finding(alert: Alert, now: datetime, lengths: Lengths = _WHOLE, *, with_reco
 
 
 def _line(attributes: Mapping[str, Any]) -> bytes:
-    line = strict_json(attributes)
-    for end, escaped in _LINE_ENDS.items():
-        line = line.replace(end, escaped)
-    return line + b"\n"
+    return strict_json(attributes) + b"\n"
 
 
 def _metadata(alert: Alert, lengths: Lengths, *, truncated: bool) -> dict[str, Any]:
