@@ -9,6 +9,7 @@ from stream.alert import Actor, Alert, Change, Event, LogFile, Provenance, Resou
 from stream.detect.actor import actor_of, is_person, is_root
 from stream.detect.impact import GUARDING_TAGS, Impact, graded, impact_of, operation_of
 from stream.detect.links import Portal, links
+from stream.detect.network_activity import is_network_activity
 from stream.detect.outcome import Verdict, verdict_of
 from stream.detect.own_path import key_account, own_path
 from stream.detect.rules import CUSTOM, Rule, RuleSet
@@ -100,7 +101,10 @@ class Detector:
         matched = self.rules.match(record)
         if not matched:
             return []
-        case = self._case(record, provenance, log_file, topic_arn)
+        passing = is_network_activity(record, log_file)
+        if passing and not (matched := [rule for rule in matched if rule.pack == CUSTOM]):
+            return []
+        case = self._case(record, provenance, log_file, topic_arn, passing=passing)
         if case.impact is None:
             matched = [rule for rule in matched if rule.pack not in _BY_TARGET]
         if any(rule.pack not in (_YIELDING, CUSTOM) for rule in matched):
@@ -108,18 +112,25 @@ class Detector:
         return [_alert(case, rule) for rule in matched]
 
     def _case(
-        self, record: dict[str, Any], provenance: Provenance, log_file: LogFile | None, topic_arn: str | None
+        self,
+        record: dict[str, Any],
+        provenance: Provenance,
+        log_file: LogFile | None,
+        topic_arn: str | None,
+        *,
+        passing: bool,
     ) -> _Case:
         verdict = verdict_of(record)
         event = _event(record, verdict, self._account_name)
         own = own_path(log_file, topic_arn, self._surroundings())
         account, region = event.account_id, event.region
         operation = operation_of(record)
-        if operation is not None:
-            impact: Impact | None = impact_of(
+        impact: Impact | None = None
+        if operation is not None and not passing:
+            impact = impact_of(
                 record, operation, verdict, account=account, region=region, own=own, guarding_tags=self._guarding_tags
             )
-        else:
+        elif not passing:
             impact = watched_impact(record, verdict, account=account, region=region, own=own)
         actor = actor_of(record, self._location)
         notes = _notes(record, event, actor, impact, log_file)

@@ -207,6 +207,56 @@ def test_the_accounts_are_compared_where_both_are_known(
     assert account_mismatch({"recipientAccountId": recipient}, log_file) is mismatch
 
 
+# What only passed a VPC endpoint
+
+FOLDER: Final = f"logs/AWSLogs/{ACCOUNT}/CloudTrail-NetworkActivity/us-east-1/2025/01/02/"
+PASSED: Final = LogFile("trail-logs", FOLDER + "log.json.gz")
+NETWORK: Final = {"eventCategory": "NetworkActivity", "eventType": "AwsVpceEvent"}
+
+
+@pytest.mark.parametrize(
+    ("source", "event"),
+    [
+        ("cloudtrail", "StopLogging"),
+        ("cloudtrail", "PutEventSelectors"),
+        ("s3", "PutBucketPolicy"),
+        ("kms", "ScheduleKeyDeletion"),
+        ("organizations", "LeaveOrganization"),
+    ],
+)
+def test_of_a_call_that_passed_an_endpoint_the_record_of_the_call_itself_is_told(source: str, event: str) -> None:
+    detector = Detector(RuleSet.load(["ct-013", "audit-trail", "own-path", "cis"], []))
+    one = record(event, eventSource=f"{source}.amazonaws.com")
+
+    assert detector.alerts(one | NETWORK, provenance="log_file", log_file=PASSED) == []
+    assert len(detector.alerts(one, provenance="log_file", log_file=LOG_FILE)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "log_file"),
+    [
+        (NETWORK, LOG_FILE),
+        (NETWORK, None),
+        (NETWORK, LogFile("trail-logs", f"{FOLDER}{LOG_FILE.key}")),  # a prefix called like the folder
+        (NETWORK, LogFile("trail-logs", f"CloudTrail-NetworkActivity/{LOG_FILE.key}")),
+        ({}, PASSED),
+        ({"eventCategory": "NetworkActivity"}, PASSED),
+        ({"eventType": "AwsVpceEvent"}, PASSED),
+    ],
+)
+def test_a_record_does_not_pass_for_network_activity_by_what_it_says_alone(
+    fields: dict[str, str], log_file: LogFile | None
+) -> None:
+    assert alert_of(STOP | fields, log_file=log_file).severity == "critical"
+
+
+def test_own_rules_may_look_for_network_activity_and_have_their_level(both: Detector) -> None:
+    (alert,) = both.alerts(STOP | NETWORK, provenance="log_file", log_file=PASSED)
+
+    assert (alert.rule.title, alert.severity) == ("Bucket versioning suspended", "low")
+    assert "Bucket versioning suspended: StopLogging" in alert.title
+
+
 # Robustness
 
 PARAMETERS = objects(
