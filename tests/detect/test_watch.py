@@ -34,6 +34,7 @@ OURS: Final = Surroundings(
     tables=("sent",),
 )
 LOGS: Final = {"bucketName": "trail-logs"}
+LOG_KEY: Final = f"logs/AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/2025/01/02/log.json.gz"
 ALLOW: Final = {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}, "Action": "s3:PutObject"}
 OMITTED: Final = (
     "what it changed is not known. Its parameters were too large for the record and are unknown: take them for the "
@@ -291,27 +292,6 @@ def test_a_bucket_whose_news_no_longer_come_our_way_blinds_us(configuration: Any
         assert found is not None
         assert found[0] == severity
     assert told("s3", event, {"bucketName": "website", "NotificationConfiguration": configuration}) is None
-
-
-# Log files
-
-LOG_KEY: Final = f"logs/AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/2025/01/02/log.json.gz"
-
-
-@pytest.mark.parametrize("event", ["DeleteObject", "PutObject", "CopyObject"])
-def test_a_log_file_that_is_deleted_or_overwritten_is_told(event: str) -> None:
-    (alert,) = alerts("s3", event, LOGS | {"key": LOG_KEY})
-
-    assert alert.severity == "critical"
-    assert alert.resources == (Resource("AWS::S3::Object", f"arn:aws:s3:::trail-logs/{LOG_KEY}", protected=True),)
-    assert told("s3", event, LOGS | {"key": "report.pdf"}) is None
-
-
-def test_what_a_service_writes_itself_is_not_told() -> None:
-    service = {"type": "AWSService", "invokedBy": "cloudtrail.amazonaws.com"}
-
-    assert told("s3", "PutObject", LOGS | {"key": LOG_KEY}, userIdentity=service) is None
-    assert told("s3", "GetObject", LOGS | {"key": LOG_KEY}) is None
 
 
 # Partitions, aliases and lists

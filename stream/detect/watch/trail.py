@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/kms/latest/developerguide/logging-using-cloudtrail.h
 
 from typing import Final
 
-from stream.detect.watch import buckets, kinds, policies, settings
+from stream.detect.watch import buckets, kinds, objects, policies, settings
 from stream.detect.watch.row import Judge, Row, Rows
 from stream.severity import Severity
 
@@ -16,8 +16,8 @@ def _bucket(verb: str, severity: Severity, meaning: str, judge: Judge | None = N
     return Row(kinds.BUCKET, ("bucketName",), verb, severity, meaning, judge)
 
 
-def _object(verb: str, meaning: str, judge: Judge | None = None) -> Row:
-    return Row(kinds.OBJECT, ("bucketName",), verb, "critical", meaning, judge)
+def _object(verb: str, meaning: str, judge: Judge | None = None, severity: Severity = "critical") -> Row:
+    return Row(kinds.OBJECT, ("bucketName",), verb, severity, meaning, judge)
 
 
 def _store(verb: str, severity: Severity, meaning: str, judge: Judge | None = None) -> Row:
@@ -32,6 +32,7 @@ def _group(verb: str, meaning: str) -> Row:
     return Row(kinds.LOG_GROUP, ("logGroupName", "logGroupIdentifier"), verb, "high", meaning)
 
 
+_OVERWRITTEN = _object("overwrite a file in", "it is not what was recorded", buckets.log_object)
 _LIFECYCLE = _bucket("change the lifecycle of", "critical", "log files may expire", buckets.lifecycle)
 _REPLICATION = _bucket("change the replication of", "high", "copies of log files go elsewhere", buckets.replication)
 _LOCK = _bucket("change the object lock of", "high", "log files may be deleted", buckets.object_lock)
@@ -126,10 +127,22 @@ TRAIL: Final[Rows] = {
         ),
         "DeleteObject": _object("delete a file from", "what was recorded in it is lost", buckets.deleted_object),
         "DeleteObjects": _object("delete files from", "what was recorded in them is lost"),
-        "PutObject": _object("overwrite a file in", "it is not what was recorded", buckets.log_object),
-        "CopyObject": _object("overwrite a file in", "it is not what was recorded", buckets.log_object),
+        "PutObject": _OVERWRITTEN,
+        "CopyObject": _OVERWRITTEN,
+        "PostObject": _OVERWRITTEN,
+        "CompleteMultipartUpload": _OVERWRITTEN,
+        "RenameObject": _object("move a file in", "what was recorded is no longer there", objects.renamed),
+        "UpdateObjectEncryption": _object(
+            "change the encryption of a file in", "readers may not be able to use its key", objects.encryption
+        ),
         "PutObjectRetention": _object(
             "change the lock of a file in", "it may be deleted before its time", buckets.retention
+        ),
+        "PutObjectLegalHold": _object(
+            "change the legal hold of a file in", "it may be deleted before its time", objects.legal_hold, "high"
+        ),
+        "PutObjectAcl": _object(
+            "change the access list of a file in", "others may have got access to it", objects.access_list, "high"
         ),
     },
     "kms": {
