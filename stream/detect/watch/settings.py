@@ -1,5 +1,6 @@
 """Settings of services that watch over an account: a call's parameters in, findings out."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -22,9 +23,19 @@ _WATCHING_SERVICES: Final = (
     "member.org.stacksets.",
 )
 _GUARDING_POLICIES: Final = ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")
+_DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _UNLOCKING_TASKS: Final = ("S3UnlockBucketPolicy", "SQSUnlockQueuePolicy")
 # https://docs.aws.amazon.com/config/latest/developerguide/delete-config-data-with-retention-period.html
 _LONGEST_CONFIG_DAYS: Final = 2557
+# https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_UpdateEventDataStore.html
+_LONGEST_STORE_DAYS: Final = 3653
+_LONGEST_FIXED_DAYS: Final = 2557
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+_LONGEST_GROUP_DAYS: Final = 3653
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+_LONGEST_QUEUE_SECONDS: Final = 1_209_600
+_NOTIFICATION_BYTES: Final = 16_384  # one of several files, wrapped by SNS, has room in it
+_LONG_DELAY_SECONDS: Final = 60
 
 
 def event_data_store(scene: Scene) -> Sequence[Finding]:
@@ -39,8 +50,12 @@ def event_data_store(scene: Scene) -> Sequence[Finding]:
         if (value := scene.parameters.get(field)) is not None and flag(value) is not True:
             findings.append(Finding(field, value, effect, severity))
     if (days := scene.parameters.get("retentionPeriod")) is not None:
-        effect = f"what is older than {shown(days, 16)} days is deleted"
-        findings.append(Finding("retentionPeriod", days, effect, "high"))
+        fixed = text_at(scene.response, "billingMode") == "FIXED_RETENTION_PRICING"
+        if _is_least(days, _LONGEST_FIXED_DAYS if fixed else _LONGEST_STORE_DAYS):
+            findings.append(Finding("retentionPeriod", days, "what it collects is kept for as long as can be"))
+        else:
+            effect = f"what is older than {shown(days, 16)} days is deleted"
+            findings.append(Finding("retentionPeriod", days, effect, "high"))
     if (selectors := scene.parameters.get("advancedEventSelectors")) is not None:
         effect = "what it collects has changed, and may leave out somebody's or some service's calls"
         findings.append(Finding("advancedEventSelectors", selectors, effect, "critical"))
@@ -121,10 +136,18 @@ def recorder(scene: Scene) -> Sequence[Finding]:
 def config_retention(scene: Scene) -> Sequence[Finding]:
     """Of PutRetentionConfiguration."""
     days = scene.parameters.get("retentionPeriodInDays")
-    text = integer_text(days)
-    if text is not None and int(text) >= _LONGEST_CONFIG_DAYS:
+    if _is_least(days, _LONGEST_CONFIG_DAYS):
         return [Finding("retentionPeriodInDays", days, "what was recorded is kept for as long as can be")]
     return [Finding("retentionPeriodInDays", days, f"records older than {shown(days, 16)} days are deleted", "medium")]
+
+
+def log_retention(scene: Scene) -> Sequence[Finding]:
+    """Of CloudWatch Logs' PutRetentionPolicy."""
+    days = scene.parameters.get("retentionInDays")
+    if _is_least(days, _LONGEST_GROUP_DAYS):
+        return [Finding("retentionInDays", days, "the live copy is kept for as long as can be set")]
+    after = "sooner" if days is None else f"after {shown(days, 16)} days"
+    return [Finding("retentionInDays", days, f"the live copy of the trail may be deleted {after}", "high")]
 
 
 def detector(scene: Scene) -> Sequence[Finding]:
@@ -222,16 +245,30 @@ def queue(scene: Scene) -> Sequence[Finding]:
         "MessageRetentionPeriod": ("messages that wait longer than {} seconds are lost", "high"),
         "RedrivePolicy": ("messages that fail may be lost instead of kept in the dead-letter queue", "high"),
         "KmsMasterKeyId": ("whoever announces new log files may not be allowed to use its key", "high"),
+        "MaximumMessageSize": ("messages larger than {} bytes are refused, which may be all of them", "high"),
+        "DelaySeconds": ("new log files are heard of {} seconds later", "medium"),
     }
-    findings = []
     attributes = scene.parameters.get("attributes")
-    for name, value in attributes.items() if isinstance(attributes, dict) else ():
-        if name in watched:
+    if not isinstance(attributes, dict):
+        effect = "what was set could not be read: messages may no longer arrive, or be lost"
+        return [Finding("attributes", attributes, effect, "critical")]
+    findings = []
+    for name, value in attributes.items():
+        if name in watched and not _is_harmless(name, value):
             effect, severity = watched[name]
             findings.append(Finding(name, value, effect.format(shown(value, 16)), severity))
         else:
             findings.append(Finding(name, value, f"{shown(name, 40)} was set"))
     return findings
+
+
+def _is_harmless(name: str, value: Any) -> bool:
+    """Whether a queue's attribute is set to what loses no message and keeps none waiting."""
+    if name == "DelaySeconds":
+        seconds = _number(value)
+        return seconds is not None and seconds < _LONG_DELAY_SECONDS
+    least = {"MessageRetentionPeriod": _LONGEST_QUEUE_SECONDS, "MaximumMessageSize": _NOTIFICATION_BYTES}
+    return name in least and _is_least(value, least[name])
 
 
 def rule(scene: Scene) -> Sequence[Finding]:
@@ -256,3 +293,14 @@ def service_linked_role(scene: Scene) -> Sequence[Finding] | None:
     if name is not None and "cloudtrail" not in fold(name):
         return None
     return [Finding("roleName", name, "CloudTrail can no longer work for the organisation", "high")]
+
+
+def _number(value: Any) -> int | None:
+    """A whole number, also one spelt as text, as SQS takes them; `None` for anything else."""
+    text = value.strip() if isinstance(value, str) else integer_text(value)
+    return int(text) if text is not None and _DIGITS.fullmatch(text) else None
+
+
+def _is_least(value: Any, least: int) -> bool:
+    number = _number(value)
+    return number is not None and number >= least

@@ -28,8 +28,8 @@ def _key(verb: str, severity: Severity, meaning: str, judge: Judge | None = None
     return Row(kinds.KEY, ("keyId",), verb, severity, meaning, judge, opaque)
 
 
-def _group(verb: str, meaning: str) -> Row:
-    return Row(kinds.LOG_GROUP, ("logGroupName", "logGroupIdentifier"), verb, "high", meaning)
+def _group(verb: str, meaning: str, judge: Judge | None = None) -> Row:
+    return Row(kinds.LOG_GROUP, ("logGroupName", "logGroupIdentifier"), verb, "high", meaning, judge)
 
 
 _OVERWRITTEN = _object("overwrite a file in", "it is not what was recorded", buckets.log_object)
@@ -181,7 +181,9 @@ TRAIL: Final[Rows] = {
     "logs": {
         "DeleteLogGroup": _group("delete", "the live copy of the trail and its metric filters are gone"),
         "DeleteLogStream": _group("delete a stream of", "a part of the live copy of the trail is gone"),
-        "PutRetentionPolicy": _group("change the retention of", "the live copy of the trail may be deleted sooner"),
+        "PutRetentionPolicy": _group(
+            "change the retention of", "the live copy of the trail may be deleted sooner", settings.log_retention
+        ),
         "PutSubscriptionFilter": _group("change the subscription to", "the live copy goes to another place"),
         "DeleteSubscriptionFilter": _group("delete a subscription to", "whoever read the live copy gets no more of it"),
         "PutMetricFilter": _group("change a metric filter of", "alarms on it may no longer go off"),
