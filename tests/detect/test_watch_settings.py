@@ -81,3 +81,23 @@ def test_a_log_group_that_keeps_for_as_long_as_can_be(days: Any, severity: str) 
 
     assert found is not None
     assert found[0] == severity
+
+
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        ({"allSupported": False}, "only some types"),
+        ({"recordingStrategy": {"useOnly": "INCLUSION_BY_RESOURCE_TYPES"}}, "only some types"),
+        ({"recordingStrategy": {"useOnly": "EXCLUSION_BY_RESOURCE_TYPES"}}, "only some types"),
+        ({"resourceTypes": ["AWS::EC2::Instance"]}, "only some types"),
+        ({"exclusionByResourceTypes": {"resourceTypes": ["AWS::IAM::Role"]}}, "only some types"),
+        ({"allSupported": True, "includeGlobalResourceTypes": False}, None),  # as in every region but one
+        ({"allSupported": True, "includeGlobalResourceTypes": True, "resourceTypes": []}, None),
+        ({"recordingStrategy": {"useOnly": "ALL_SUPPORTED_RESOURCE_TYPES"}}, None),
+    ],
+)
+def test_a_recorder_that_records_less_than_everything(group: dict[str, Any], words: str | None) -> None:
+    recorder = {"configurationRecorder": {"name": "default", "recordingGroup": group}}
+    found = told("config", "PutConfigurationRecorder", recorder)
+
+    assert (found is None) if words is None else (found is not None and found[0] == "medium" and words in found[1])

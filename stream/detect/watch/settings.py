@@ -25,6 +25,7 @@ _WATCHING_SERVICES: Final = (
 _GUARDING_POLICIES: Final = ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _UNLOCKING_TASKS: Final = ("S3UnlockBucketPolicy", "SQSUnlockQueuePolicy")
+_EVERY_TYPE: Final = "ALL_SUPPORTED_RESOURCE_TYPES"
 # https://docs.aws.amazon.com/config/latest/developerguide/delete-config-data-with-retention-period.html
 _LONGEST_CONFIG_DAYS: Final = 2557
 # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_UpdateEventDataStore.html
@@ -125,8 +126,9 @@ def assume_root(scene: Scene) -> Sequence[Finding] | None:
 def recorder(scene: Scene) -> Sequence[Finding]:
     """Of PutConfigurationRecorder."""
     group = at(scene.parameters, "configurationRecorder", "recordingGroup")
-    narrow = flag(at(group, "allSupported")) is False
-    if narrow or at(group, "exclusionByResourceTypes", "resourceTypes"):
+    strategy = text_at(group, "recordingStrategy", "useOnly")
+    named = at(group, "resourceTypes") or at(group, "exclusionByResourceTypes", "resourceTypes")
+    if flag(at(group, "allSupported")) is False or strategy not in (None, _EVERY_TYPE) or named:
         return [Finding("recordingGroup", group, "only some types of resources are recorded", "medium")]
     if text_at(scene.parameters, "configurationRecorder", "recordingMode", "recordingFrequency") == "DAILY":
         return [Finding("recordingMode", "DAILY", "changes are recorded only once a day", "medium")]
