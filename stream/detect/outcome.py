@@ -15,6 +15,7 @@ _DENIED: Final = frozenset(
     {
         "accessdenied",
         "accessdeniedexception",
+        "accessdeniedfordependencyexception",  # Organizations
         "authorizationerror",  # SNS
         "authorizationerrorexception",
         "notauthorized",
@@ -26,7 +27,7 @@ _DENIED: Final = frozenset(
         "vpceaccessdenied",  # network activity events
     }
 )
-_DRY_RUN: Final = "dryrunoperation"
+_DRY_RUNS: Final = frozenset({"dryrunoperation", "dryrunoperationexception"})  # EC2; KMS and others
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html. What a caller may choose (names, the
 # resource) comes before these words in the message: the last ones are AWS's.
 _POLICY: Final = re.compile(
@@ -74,7 +75,7 @@ def verdict_of(record: Mapping[str, Any]) -> Verdict:
     if outcome == "denied":
         reason = _denied_by(message)
     elif outcome == "failed":
-        dry_run = _short(code) == _DRY_RUN
+        dry_run = _short(code) in _DRY_RUNS
         reason = "it was a dry run, which would have succeeded" if dry_run else text_at(record, "errorCode") or ""
     return Verdict(outcome, code, message, reason)
 

@@ -14,6 +14,7 @@ from tests.detect.strategies import json_values
         ("Success", "success"),
         ("AccessDenied", "denied"),
         ("AccessDeniedException", "denied"),
+        ("AccessDeniedForDependencyException", "denied"),
         ("accessdenied", "denied"),
         ("Client.UnauthorizedOperation", "denied"),
         ("UnauthorizedOperation", "denied"),
@@ -25,6 +26,7 @@ from tests.detect.strategies import json_values
         ("ThrottlingException", "failed"),
         ("NotAccessDenied", "failed"),
         ("Client.DryRunOperation", "failed"),
+        ("DryRunOperationException", "failed"),
         # Nothing that CloudTrail writes: the worse is assumed.
         (["AccessDenied"], "success"),
         (403, "success"),
@@ -70,8 +72,9 @@ def test_a_name_that_speaks_of_a_policy_does_not_pass_for_one() -> None:
     assert "SCP" not in verdict_of({"errorCode": "AccessDenied", "errorMessage": message}).reason
 
 
-def test_a_dry_run_would_have_succeeded() -> None:
-    assert "would have succeeded" in verdict_of({"errorCode": "Client.DryRunOperation"}).reason
+@pytest.mark.parametrize("code", ["Client.DryRunOperation", "DryRunOperationException"])
+def test_a_dry_run_would_have_succeeded(code: str) -> None:
+    assert "would have succeeded" in verdict_of({"errorCode": code}).reason
 
 
 @given(st.fixed_dictionaries({}, optional={"errorCode": json_values(), "errorMessage": json_values()}))
