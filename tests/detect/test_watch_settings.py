@@ -101,3 +101,20 @@ def test_a_recorder_that_records_less_than_everything(group: dict[str, Any], wor
     found = told("config", "PutConfigurationRecorder", recorder)
 
     assert (found is None) if words is None else (found is not None and found[0] == "medium" and words in found[1])
+
+
+@pytest.mark.parametrize(
+    ("more", "severity"),
+    [
+        ({"actionsEnabled": False, "alarmActions": ["arn"]}, "medium"),
+        ({"actionsEnabled": True, "alarmActions": []}, "medium"),
+        ({"alarmActions": [], "okActions": [], "insufficientDataActions": []}, "medium"),
+        ({"alarmActions": ["arn"]}, None),
+        ({"alarmActions": [], "insufficientDataActions": ["arn"]}, None),
+        ({"actionsEnabled": True}, None),
+    ],
+)
+def test_an_alarm_without_an_action_is_silent(more: dict[str, Any], severity: str | None) -> None:
+    found = told("monitoring", "PutMetricAlarm", {"alarmName": "cis-StopLogging"} | more)
+
+    assert found == (None if severity is None else (severity, "nobody is told any more when it goes off."))

@@ -25,6 +25,8 @@ _WATCHING_SERVICES: Final = (
 _GUARDING_POLICIES: Final = ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _UNLOCKING_TASKS: Final = ("S3UnlockBucketPolicy", "SQSUnlockQueuePolicy")
+_ACTIONS: Final = ("alarmActions", "okActions", "insufficientDataActions")
+_SILENT: Final = "nobody is told any more when it goes off"
 _EVERY_TYPE: Final = "ALL_SUPPORTED_RESOURCE_TYPES"
 # https://docs.aws.amazon.com/config/latest/developerguide/delete-config-data-with-retention-period.html
 _LONGEST_CONFIG_DAYS: Final = 2557
@@ -285,7 +287,11 @@ def alarm(scene: Scene) -> Sequence[Finding]:
     """Of PutMetricAlarm."""
     enabled = scene.parameters.get("actionsEnabled")
     if enabled is not None and flag(enabled) is not True:
-        return [Finding("actionsEnabled", enabled, "nobody is told any more when it goes off", "medium")]
+        return [Finding("actionsEnabled", enabled, _SILENT, "medium")]
+    actions = [scene.parameters.get(name) for name in _ACTIONS]
+    # The call replaces the whole alarm. One that names no list at all is most likely a part of a composite alarm.
+    if any(each is not None for each in actions) and not any(map(items, actions)):
+        return [Finding("alarmActions", actions[0], _SILENT, "medium")]
     return []
 
 
