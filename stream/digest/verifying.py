@@ -30,6 +30,9 @@ _BEFORE_S: Final = 3600.0
 _SETTLED_S: Final = 3600.0
 """At the end of what is looked at a later digest may list what came late."""
 
+_NEAR_S: Final = 86_400.0
+"""So far before and after what is looked at, a trail is known by a digest of its own that was left."""
+
 _UNLISTED: Final = "the digests of its time do not list it: it is not CloudTrail's, or of a trail without digests"
 
 _LATELY_S: Final = 7200.0
@@ -153,9 +156,15 @@ class Verifier:
             ClientError, BotoCoreError, OSError: the bucket can't be listed.
         """
         chains: dict[str, list[Place]] = defaultdict(list)
-        for place in await digests(self._s3, self._bucket, root, self._since, self._until):
-            chains[place.chain].append(place)
-        if not chains and self._until - self._since > LATE_S:
+        near: dict[str, list[Place]] = defaultdict(list)
+        for place in await digests(self._s3, self._bucket, root, self._since - _NEAR_S, self._until + _NEAR_S):
+            (chains if self._since <= place.end <= self._until else near)[place.chain].append(place)
+        told = False
+        for chain in sorted(near.keys() - chains.keys()):
+            async for finding in self._absent(near[chain]):
+                told = True
+                yield finding
+        if not chains and not told and self._until - self._since > LATE_S:
             detail = (
                 "none is of that time, though others are there: logging or validation was off, or they were deleted"
             )
@@ -163,9 +172,7 @@ class Verifier:
         listed: set[str] = set()
         covered: list[tuple[float, float]] = []
         for _, places in sorted(chains.items()):
-            async for found in walk(
-                self._bucket, places, self._fetch, self._public_keys.get, since=self._since, until=self._until
-            ):
+            async for found in self._walk(places):
                 if isinstance(found, Finding):
                     yield await self._explained(found, places[0])
                     continue
@@ -190,14 +197,7 @@ class Verifier:
         """
         found = await digests(self._s3, self._bucket, newest.root, self._since, self._until)
         places = {place.key: place for place in found if place.chain == newest.chain} | {newest.key: newest}
-        async for one in walk(
-            self._bucket,
-            list(places.values()),
-            self._fetch,
-            self._public_keys.get,
-            since=self._since,
-            until=self._until,
-        ):
+        async for one in self._walk(list(places.values())):
             if isinstance(one, Finding):
                 yield await self._explained(one, newest)
             elif one.end > logs_after:
@@ -251,6 +251,18 @@ class Verifier:
             [one for one, at in times if one.key in listed and listed_after <= at < settled],
             settled,
         )
+
+    async def _absent(self, near: list[Place]) -> AsyncIterator[Finding]:
+        """What a chain's last digest before this time, and its first one after, tell of those that are not there."""
+        ordered = sorted(near, key=lambda place: place.end)
+        ends = [place for place in ordered if place.end < self._since][-1:]
+        ends += [place for place in ordered if place.end > self._until][:1]
+        async for found in self._walk(ends):
+            if isinstance(found, Finding):
+                yield await self._explained(found, ends[0])
+
+    def _walk(self, places: list[Place]) -> AsyncIterator[Digest | Finding]:
+        return walk(self._bucket, places, self._fetch, self._public_keys.get, since=self._since, until=self._until)
 
     async def _explained(self, finding: Finding, place: Place) -> Finding:
         """A hole in a chain, with what was done to the trail about then, if log files say that."""

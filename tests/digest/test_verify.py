@@ -116,6 +116,44 @@ async def test_a_region_without_any_digest_in_that_time_is_told(world: World) ->
     assert found == ("digest_missing", "AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/")
 
 
+async def test_a_trail_beside_another_without_any_digest_in_that_time_is_told(world: World) -> None:
+    other = Trail(world.trail.s3, world.trail.bucket, world.trail.end, name="second")
+    await other.deliver(HOURS + 2)
+    *_, before, last = (one for one in other.digests if one <= other.key_at(world.since))
+    await other.delete(*other.digests[other.digests.index(last) :])
+    done = await world.verify()
+    assert (done.code, len(done.out.splitlines())) == (1, 1), done
+    assert json.loads(done.out)["key"] in before, "the folder: nothing that is left knows their names"
+    assert f"none came after that of {clock(world.since - HOUR)}" in done.out
+
+    await world.trail.delete(*world.trail.digests)
+    assert await world.findings(1) == [("digest_missing", json.loads(done.out)["key"])]
+
+
+async def test_the_digest_after_that_time_names_what_is_missing_of_a_trail(world: World) -> None:
+    world.since, world.until = world.until - 4 * HOUR, world.until - 2 * HOUR
+    other = Trail(world.trail.s3, world.trail.bucket, world.trail.end, name="second")
+    await other.deliver(HOURS)
+    await other.delete(*other.digests[:4])
+    assert await world.findings(1) == [("digest_missing", other.digests[3])]
+
+    whole = Trail(world.trail.s3, world.trail.bucket, world.trail.end, name="second")
+    await whole.deliver(HOURS)
+    await whole.delete(*whole.digests[1:4])
+    assert [kind for kind, _ in await world.findings(1)] == ["digest_missing"] * 3
+
+
+async def test_a_trail_that_began_after_that_time_or_lists_only_what_came_late_misses_nothing(world: World) -> None:
+    world.since, world.until = world.until - 4 * HOUR, world.until - 2 * HOUR
+    await Trail(world.trail.s3, world.trail.bucket, world.trail.end, name="second").deliver(2)
+    late = Trail(world.trail.s3, world.trail.bucket, world.trail.end, backfill=True)
+    for hours in (5, 1):
+        late.end = world.trail.end - hours * HOUR
+        await late.deliver(1, logs=0, first=hours == 5)
+
+    assert await world.findings(0) == []
+
+
 async def test_digests_of_what_came_late_are_not_missed_by_the_hour(world: World) -> None:
     late = Trail(world.trail.s3, world.trail.bucket, world.trail.end, backfill=True)
     for hours in (5, 2):
