@@ -104,7 +104,7 @@ def redrive(*, samples: int, rate: float, yes: bool, look_only: bool, format_: A
 
     Exit codes:
         0  the dead-letter queue was empty, or its messages are back on the queue
-        1  they are still there, or a queue could not be used
+        1  some of them are still there, or a queue could not be used
         2  the command line or the configuration can't be used
     """
     if yes and look_only:

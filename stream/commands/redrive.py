@@ -57,7 +57,7 @@ def redrive(options: Options) -> int:
 
     Raises:
         ConfigError: the environment can't be used.
-        TrailstreamError: a queue can't be used.
+        TrailstreamError: a queue can't be used, or not all of its messages are back.
     """
     settings = load(need_queue=True, need_channel=False).settings
     logs.configure("error", "console")

@@ -19,6 +19,7 @@ _POLL_S: Final = 2.0
 _HIDDEN_S: Final = 120
 _WAIT_S: Final = 1
 _EMPTY: Final = 2
+_DELETES: Final = 3
 _UNKNOWN: Final = frozenset(
     {"InvalidAction", "UnknownOperationException", "UnsupportedOperation", "NotImplemented", "501"}
 )
@@ -48,7 +49,7 @@ async def move(
         poll_s: how often a task is asked how far it is.
 
     Raises:
-        TrailstreamError: the task has failed; what was not moved is still there.
+        TrailstreamError: not all could be moved, or one could not be deleted; what was not moved is still there.
         ClientError, …: SQS refuses.
     """
     limit = {"MaxNumberOfMessagesPerSecond": max(1, min(int(rate), _MOST_PER_SECOND))} if rate else {}
@@ -81,6 +82,8 @@ async def _follow(client: Any, arn: str, moved: Callable[[int], None], poll_s: f
 async def _by_hand(client: Any, queues: Queues, *, most: int, rate: float, moved: Callable[[int], None]) -> int:
     """Each is deleted only when its copy is on the queue: one that is there twice is better than one that is lost."""
     count = empty = 0
+    refused: dict[str, str] = {}  # a message's id, and why; it is seen again if this lasts longer than it is hidden
+    twice: dict[str, str] = {}
     began_s = time.monotonic()
     while count < most and empty < _EMPTY:
         answer = await client.receive_message(
@@ -94,20 +97,63 @@ async def _by_hand(client: Any, queues: Queues, *, most: int, rate: float, moved
         empty = 0 if messages else empty + 1
         if not messages:
             continue
-        sent = await client.send_message_batch(
-            QueueUrl=queues.source_url, Entries=[_copy(number, raw) for number, raw in messages.items()]
-        )
-        done = [entry["Id"] for entry in sent.get("Successful", ())]
-        if not done:
-            code = next((str(entry.get("Code"))[:80] for entry in sent.get("Failed", ())), "no answer")
-            raise TrailstreamError(f"the queue takes no messages ({code}); {count:,} were moved")
-        entries = [{"Id": number, "ReceiptHandle": messages[number]["ReceiptHandle"]} for number in done]
-        await client.delete_message_batch(QueueUrl=queues.dead_letter_url, Entries=entries)
-        count += len(done)
+        unsent = {number: raw for number, raw in messages.items() if raw["MessageId"] not in twice}
+        faults = await _send(client, queues.source_url, unsent)
+        sent = {number: raw for number, raw in messages.items() if number not in faults}
+        left = await _delete(client, queues.dead_letter_url, sent)
+        for number, raw in messages.items():
+            for found, known in ((faults, refused), (left, twice)):
+                known.pop(raw["MessageId"], None)
+                if number in found:
+                    known[raw["MessageId"]] = found[number]
+        count += len(unsent) - len(faults)
         moved(count)
+        if len(faults) + len(left) == len(messages):  # so will be what comes next
+            break
         if rate:
             await asyncio.sleep(max(began_s + count / rate - time.monotonic(), 0.0))
+    if refused or twice:
+        raise TrailstreamError(_told(count, refused, twice))
     return count
+
+
+async def _send(client: Any, url: str, messages: dict[str, Any]) -> dict[str, str]:
+    """Those that the queue did not take, and why."""
+    if not messages:
+        return {}
+    answer = await client.send_message_batch(
+        QueueUrl=url, Entries=[_copy(number, raw) for number, raw in messages.items()]
+    )
+    done = {entry["Id"] for entry in answer.get("Successful", ())}
+    return {number: _code(answer, number) for number in messages if number not in done}
+
+
+async def _delete(client: Any, url: str, messages: dict[str, Any]) -> dict[str, str]:
+    """Those that could not be deleted, and why, after a few attempts."""
+    faults = dict.fromkeys(messages, "")
+    for _ in range(_DELETES):
+        if not faults:
+            break
+        entries = [{"Id": number, "ReceiptHandle": messages[number]["ReceiptHandle"]} for number in faults]
+        answer = await client.delete_message_batch(QueueUrl=url, Entries=entries)
+        faults = {entry["Id"]: _code(answer, entry["Id"]) for entry in answer.get("Failed", ())}
+    return faults
+
+
+def _code(answer: dict[str, Any], number: str) -> str:
+    codes = (str(entry.get("Code"))[:80] for entry in answer.get("Failed", ()) if entry.get("Id") == number)
+    return next(codes, "no answer")
+
+
+def _told(count: int, refused: dict[str, str], twice: dict[str, str]) -> str:
+    parts = [f"{count:,} messages were moved"]
+    if refused:
+        why = ", ".join(sorted(set(refused.values())))
+        parts.append(f"{len(refused):,} are still in the dead-letter queue, since the other did not take them ({why})")
+    if twice:
+        why = ", ".join(sorted(set(twice.values())))
+        parts.append(f"{len(twice):,} are on both queues, since they could not be deleted ({why})")
+    return f"{'; '.join(parts)}. They can be seen there again in {_HIDDEN_S} seconds"
 
 
 def _copy(number: str, raw: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from stream.errors import TrailstreamError
 from stream.metrics import Metrics
 from stream.redrive.moving import Queues, move
 from tests.checks.aws_stub import Answer, AwsStub, sqs_error
-from tests.commands.running import Finished, run
+from tests.commands.running import Finished, invoke, run
 from tests.test_end_to_end import FOLDER, log_file, s3_event, stop_logging
 
 QUEUES = Queues("http://x/dead", "arn:aws:sqs:us-east-1:111122223333:dead", "http://x/live")
@@ -143,3 +143,75 @@ async def test_nothing_is_deleted_that_the_queue_did_not_take(sqs: AwsStub) -> N
     with pytest.raises(TrailstreamError, match="OverLimit"):
         await moved([])
     assert "DeleteMessageBatch" not in sqs.asked
+
+
+def by_hand(sqs: AwsStub, received: int, sent: dict[str, Any], deleted: dict[str, Any]) -> "Once":
+    """An SQS that moves nothing itself, with so many messages; what is to be told of them how many were moved."""
+    messages = [{"MessageId": f"m{number}", "ReceiptHandle": "h", "Body": "b"} for number in range(received)]
+    sqs.answers.update(
+        StartMessageMoveTask=sqs_error("UnsupportedOperation"),
+        ReceiveMessage=(200, {}, json.dumps({"Messages": messages})),
+        SendMessageBatch=(200, {}, json.dumps({"Failed": [], "Successful": [], **sent})),
+        DeleteMessageBatch=(200, {}, json.dumps({"Failed": [], "Successful": [], **deleted})),
+    )
+    return Once(sqs)
+
+
+class Once(list[int]):
+    """After the first messages there are others, if any."""
+
+    def __init__(self, sqs: AwsStub) -> None:
+        super().__init__()
+        self._sqs = sqs
+        self.then: list[Answer] = []
+
+    def append(self, count: int) -> None:
+        super().append(count)
+        self._sqs.answers["ReceiveMessage"] = self.then.pop(0) if self.then else (200, {}, "{}")
+
+
+def taken(*numbers: int) -> list[dict[str, str]]:
+    return [{"Id": str(number), "MessageId": "x", "MD5OfMessageBody": ""} for number in numbers]
+
+
+FAILED = {"Code": "InternalError", "SenderFault": False}
+
+
+async def test_what_the_queue_did_not_take_of_a_batch_is_told(sqs: AwsStub) -> None:
+    told = by_hand(sqs, 3, {"Successful": taken(0, 2), "Failed": [{"Id": "1", **FAILED}]}, {})
+    with pytest.raises(TrailstreamError, match=r"2 messages were moved; 1 are still .*InternalError"):
+        await moved(told)
+    assert told == [2]
+
+
+async def test_what_the_queue_takes_when_it_is_seen_again_is_moved(sqs: AwsStub) -> None:
+    told = by_hand(sqs, 2, {"Successful": taken(0), "Failed": [{"Id": "1", **FAILED}]}, {})
+    told.then = [(200, {}, json.dumps({"Messages": [{"MessageId": "m1", "ReceiptHandle": "h", "Body": "b"}]}))]
+    assert await moved(told) == 2
+
+
+async def test_what_could_not_be_deleted_is_tried_again_told_and_never_sent_twice(sqs: AwsStub) -> None:
+    told = by_hand(sqs, 2, {"Successful": taken(0, 1)}, {"Failed": [{"Id": "0", **FAILED}]})
+    told.then = [(200, {}, json.dumps({"Messages": [{"MessageId": "m0", "ReceiptHandle": "h", "Body": "b"}]}))]
+    with pytest.raises(TrailstreamError, match=r"2 messages were moved; 1 are on both queues.*InternalError"):
+        await moved(told)
+    assert told == [2, 2]
+    assert (sqs.asked.count("SendMessageBatch"), sqs.asked.count("DeleteMessageBatch")) == (1, 6)
+
+
+async def test_the_exit_code_says_that_not_all_are_back(sqs: AwsStub) -> None:
+    by_hand(sqs, 2, {"Successful": taken(0), "Failed": [{"Id": "1", **FAILED}]}, {})
+    sqs.answers["ChangeMessageVisibilityBatch"] = (200, {}, "{}")
+    done = await asyncio.to_thread(
+        invoke,
+        "redrive",
+        "--yes",
+        "--samples",
+        2,
+        TRAILSTREAM_QUEUE_URL=f"{sqs.url}/111122223333/trail",
+        TRAILSTREAM_BUCKETS="*",
+        AWS_REGION="us-east-1",
+    )
+
+    assert (done.code, "are back" in done.err) == (1, False), done
+    assert "1 are still in the dead-letter queue" in done.err
