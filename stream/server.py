@@ -7,20 +7,20 @@ or a channel's outage, leaves a replica ready, since a restart would cure neithe
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
 from stream.errors import ConfigError
+from stream.listening import listening
 from stream.metrics import Metrics
 
 READY_S: Final = 60.0
 """A process is ready if SQS has answered well within so many seconds."""
 
 _LAG_PROBE_S: Final = 0.05
-_SHUTDOWN_S: Final = 1.0
 
 
 @asynccontextmanager
@@ -56,20 +56,16 @@ async def serving(
     app.router.add_get("/metrics", show_metrics)
     app.router.add_get("/healthz", show_health)
     app.router.add_get("/readyz", show_readiness)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
-    await runner.setup()
-    try:
+    async with AsyncExitStack() as stack:
         try:
-            await web.TCPSite(runner, host or None, port).start()
+            addresses = await stack.enter_async_context(listening(app, host, port))
         except OSError as error:
             raise ConfigError(
                 f"TRAILSTREAM_HTTP_HOST, TRAILSTREAM_HTTP_PORT: can't listen on {host or '*'}:{port}: {error.strerror}"
             ) from error
         # With any free port each family has one of its own: IPv4's is the one to tell.
-        address = min(runner.addresses, key=lambda address: ":" in address[0])
+        address = min(addresses, key=lambda address: ":" in address[0])
         yield address[0], address[1]
-    finally:
-        await runner.cleanup()
 
 
 async def watch_event_loop(metrics: Metrics) -> None:

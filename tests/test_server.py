@@ -3,6 +3,9 @@
 import asyncio
 import math
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
 
 import aiohttp
 import pytest
@@ -52,6 +55,75 @@ async def test_a_port_in_use_is_an_error_that_names_the_variables() -> None:
         with pytest.raises(ConfigError, match=rf"TRAILSTREAM_HTTP_PORT.*:{port}"):
             async with serving(Metrics(), time.monotonic, host="127.0.0.1", port=port):
                 pass
+
+
+HALF = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: "
+WHOLE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Client:
+    """A connection, held open."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def ask(self) -> bytes:
+        self.send(WHOLE)
+        return (await self._reader.readuntil(b"ok\n")).split(b"\r\n", 1)[0]
+
+    def send(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    async def is_closed(self, within_s: float = 5) -> bool:
+        with suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(within_s):
+                await self._reader.read()
+            return True
+        return self._reader.exception() is not None
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Callable[[int, bytes], Awaitable[Client]]]:
+    writers: list[asyncio.StreamWriter] = []
+
+    async def connected(port: int, data: bytes) -> Client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writers.append(writer)
+        writer.write(data)
+        return Client(reader, writer)
+
+    yield connected
+    for writer in writers:
+        writer.close()
+
+
+async def test_of_too_many_connections_those_longest_without_a_request_go(connect: Any) -> None:
+    async with serving(Metrics(), time.monotonic, host="127.0.0.1", port=0) as (_, port):
+        first, kept = await connect(port, HALF), await connect(port, b"")
+        second = await connect(port, HALF)
+        assert await kept.ask() == b"HTTP/1.1 200 OK"
+        last = [await connect(port, HALF) for _ in range(98)][-1]
+        assert await first.is_closed()
+        assert not await second.is_closed(0.1)
+        assert (await get(port, "/readyz"))[0] == 200
+        assert await second.is_closed()
+        assert await kept.ask() == b"HTTP/1.1 200 OK"
+        assert not await last.is_closed(0.1)
+
+
+async def test_who_sends_no_whole_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, connect: Any) -> None:
+    monkeypatch.setattr("stream.listening._REQUEST_S", 0.5)
+    async with serving(Metrics(), time.monotonic, host="127.0.0.1", port=0) as (_, port):
+        idle, begun, again, kept = [await connect(port, data) for data in (b"", HALF, b"", b"")]
+        await again.ask()
+        await kept.ask()
+        again.send(HALF)
+        for _ in range(6):
+            await asyncio.sleep(0.1)
+            begun.send(b"x")
+        assert [await client.is_closed() for client in (idle, begun, again)] == [True] * 3
+        assert await kept.ask() == b"HTTP/1.1 200 OK"
 
 
 async def test_a_late_event_loop_is_seen_once() -> None:

@@ -6,7 +6,7 @@ Nothing on it needs a script, and none would run: whatever a record holds is tex
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from stream.errors import ConfigError
+from stream.listening import listening
 from stream.status.snapshot import duration
 from stream.terminal import inert
 
@@ -34,7 +35,6 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 _CODE: Final = re.compile(r"`([^`]+)`")
-_SHUTDOWN_S: Final = 1.0
 
 
 @asynccontextmanager
@@ -63,16 +63,12 @@ async def showing(snapshot: Callable[[], dict[str, Any]], *, port: int) -> Async
     app.router.add_get("/", page)
     app.router.add_get("/status.json", data)
     app.router.add_get("/style.css", style)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
-    await runner.setup()
-    try:
+    async with AsyncExitStack() as stack:
         try:
-            await web.TCPSite(runner, _HOST, port).start()
+            addresses = await stack.enter_async_context(listening(app, _HOST, port))
         except OSError as error:
             raise ConfigError(f"TRAILSTREAM_STATUS_PORT: can't listen on {_HOST}:{port}: {error.strerror}") from error
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
+        yield addresses[0][1]
 
 
 @web.middleware
