@@ -219,7 +219,7 @@ class Metrics:
         self.canary_waiting_since = gauge(
             "canary_waiting_since_timestamp_seconds",
             "When the first call of TRAILSTREAM_CANARY was made that did not come back, nor a later one, in Unix time; "
-            "0: none is awaited.",
+            "0: none is awaited. NaN: the ledger is out of reach.",
         )
         self.canary_round_trip = gauge(
             "canary_round_trip_seconds", "From a call of TRAILSTREAM_CANARY until its record was read, to the minute."

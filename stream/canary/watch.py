@@ -7,6 +7,7 @@ share, this is for a single replica.
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/how-cloudtrail-works.
 """
 
 _LOOK_S: Final = 60.0
+_REUNITED_S: Final = 180.0  # until every replica has said what it heard while the ledger was out of reach
 _KEPT: Final = 64  # calls, of sixteen hours
 _NOTE: Final = "canary"
 
@@ -71,15 +73,24 @@ class State:
         return json.dumps(asdict(self))
 
     def hear(self, tokens: set[str]) -> float:
-        """Take in what came back; when the newest of that was sent, 0 if none of it was."""
+        """Take in what came back; when the newest of that was sent, 0 if a later one came back before."""
         newest = max((at for token, at in self.sent.items() if token in tokens), default=0.0)
-        self.seen = max(self.seen, newest)
+        if newest <= self.seen:
+            return 0.0
+        self.seen = newest
         return newest
+
+    def join(self, own: "State") -> None:
+        """Take in what a replica knows that could not say so; what people know is known to all, or to none."""
+        self.sent |= own.sent
+        self.sent = dict(sorted(self.sent.items(), key=lambda item: item[1])[-_KEPT:])
+        self.seen = max(self.seen, own.seen)
+        self.account = self.account or own.account
 
     def send(self, token: str, now: float, account: str) -> None:
         """A call was made."""
-        self.sent[token], self.account = now, account
-        self.sent = dict(sorted(self.sent.items(), key=lambda item: item[1])[-_KEPT:])
+        self.join(State({token: now}))
+        self.account = account
 
     @property
     def last(self) -> float:
@@ -129,6 +140,7 @@ class Canary:
         self._clock = clock
         self._notes = notes
         self._own = State()
+        self._alone_at = -math.inf
         self._on_its_way: set[str] = set()
         self._fails = False
 
@@ -143,13 +155,15 @@ class Canary:
         """Do what is to be done now; notices are delivered by tasks of the group."""
         now = self._clock.unix()
         tokens = self._heard.take()
-        state, shared = await self._revise(lambda state: self._came_back(state, tokens, now))
+        shared = await self._revise(lambda state: self._came_back(state, tokens, now))
         if not shared:
-            self._heard.give_back(tokens)
-        if now - state.last >= EVERY_S:
+            self._heard.give_back(tokens)  # of other replicas' calls, which we can't know yet
+            self._alone_at = now
+        if now - self._own.last >= EVERY_S:
             await self._send(now)
-        self._metrics.canary_waiting_since.set(self._own.waiting_since)
-        if not self._settled():
+        state = self._own
+        self._metrics.canary_waiting_since.set(state.waiting_since if shared else math.nan)
+        if not self._settled() or now - self._alone_at < _REUNITED_S:
             return
         missing = state.missing_since(now)
         if missing and not state.told:
@@ -189,23 +203,30 @@ class Canary:
 
         try:
             if await self._tell(notice):
-                await self._revise(note)
+                while not await self._revise(note):
+                    await self._clock.sleep(_LOOK_S)
         finally:
             self._on_its_way.discard(alert_id)
 
-    async def _revise(self, change: Callable[[State], None]) -> tuple[State, bool]:
-        """Change what all replicas know; what is so then, and whether they know it."""
+    async def _revise(self, change: Callable[[State], None]) -> bool:
+        """Change what is known; whether all replicas know it: if not, they do once another change reaches them."""
         if self._notes is None:
             change(self._own)
-            return self._own, True
+            return True
+        state = State()
 
         def revised(text: str | None) -> str:
-            self._own = State.read(text)
-            change(self._own)
-            return self._own.written()
+            nonlocal state
+            state = State.read(text)
+            state.join(self._own)
+            change(state)
+            return state.written()
 
-        shared = await self._notes.revise(_NOTE, revised)
-        return self._own, shared
+        if await self._notes.revise(_NOTE, revised):
+            self._own = state
+            return True
+        change(self._own)
+        return False
 
 
 class CanaryError(Exception):

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -48,6 +50,7 @@ class Replica:
     def __init__(self, trail: Trail, clock: FakeClock, notes: Notes | None = None) -> None:
         self.heard, self.metrics, self.settled, self.heed = Heard(), Metrics(), True, True
         self.told: list[Notice] = []
+        self.on_told: Callable[[], None] = lambda: None
         self.canary = Canary(
             trail.call, self.heard, lambda: self.settled, self.tell, self.metrics, clock=clock, notes=notes
         )
@@ -55,6 +58,7 @@ class Replica:
     async def tell(self, notice: Notice) -> bool:
         if self.heed:
             self.told.append(notice)
+        self.on_told()
         return self.heed
 
     @property
@@ -198,6 +202,62 @@ async def test_what_is_heard_while_the_ledger_is_away_counts_once_it_is_back() -
     await world.live(1)
 
     assert State.read(world.notes.texts["canary"]).seen >= world.clock.unix() - EVERY_S - 12 * 60
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_while_the_ledger_is_away_nothing_is_missed_and_no_call_is_made_too_often(count: int) -> None:
+    world = World(count, shared=True)
+    assert world.notes is not None
+    await world.live(61)
+    made = len(world.trail.calls)
+    world.notes.there = False
+    await world.live(120)
+    assert len(world.trail.calls) - made == count * 120 * 60 // EVERY_S, "each replica by itself"
+    waiting = [replica.value("canary_waiting_since_timestamp_seconds") or 0.0 for replica in world.replicas]
+    assert all(map(math.isnan, waiting)), "not known"
+
+    world.notes.there = True
+    await world.live(120)
+    assert [replica.told for replica in world.replicas] == [[]] * count, "all of them came back"
+
+    world.records = False
+    await world.live(int(MISSING_S + EVERY_S) // 60)
+    assert {event for replica in world.replicas for event in replica.events} == {"CanaryMissing"}
+
+
+async def test_what_is_told_as_the_ledger_goes_away_is_taken_back() -> None:
+    world = World(1, shared=True)
+    (replica,), notes = world.replicas, world.notes
+    assert notes is not None
+    await world.live(60)
+    world.records, replica.settled = False, False
+    await world.live(120)
+    replica.settled, replica.on_told = True, lambda: setattr(notes, "there", False)
+    async with asyncio.TaskGroup() as deliveries:
+        await replica.canary.look(deliveries)
+        await world.clock.settle()
+        replica.on_told = lambda: None
+        world.records = notes.there = True
+        await world.live(1)
+        await world.clock.advance(60)
+        await world.live(30)
+
+    assert replica.events == ["CanaryMissing", "CanaryBack"]
+
+
+async def test_what_another_replica_heard_while_the_ledger_was_away_is_waited_for() -> None:
+    world = World(2, shared=True)
+    world.records = False
+    assert world.notes is not None
+    await world.live(20)
+    world.notes.there = False
+    await world.live(60)
+    for token in world.trail.calls:
+        world.replicas[1].heard.hear(record(token))
+    world.notes.there = True
+    await world.live(10)
+
+    assert [replica.told for replica in world.replicas] == [[], []]
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", '{"sent": 1}', '{"sent":{"a":"x"},"seen":0,"told":0,"account":""}'])
