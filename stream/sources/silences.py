@@ -5,7 +5,7 @@ All of them together are a source too, whose silence is one silence: while it la
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from stream.sources.hearing import MOST_SOURCES
 from stream.sources.rhythm import DAY, SHORTEST, Rhythm
@@ -17,6 +17,9 @@ _FORGOTTEN: Final = 35 * DAY
 _NEW: Final = DAY  # a source that was heard of once need not be remembered longer where there are too many
 
 
+Turn = Literal["silent", "heard"]
+
+
 @dataclass(slots=True)
 class Silence:
     """Of one source.
@@ -26,12 +29,14 @@ class Silence:
         limit: minutes that it may have said nothing.
         told: people know.
         ended: minute in which it was heard of again; 0: it is silent still.
+        telling: what is on its way to people; some channels have it long before others.
     """
 
     since: int
     limit: int
     told: bool = False
     ended: int = 0
+    telling: Turn | None = None
 
 
 class Silences:
@@ -119,8 +124,8 @@ class Silences:
         rhythm.hear(minute, at_most=silence.limit)
         if source == EVERYTHING:
             self._counted_from = minute  # nobody else could be heard of meanwhile
-        if silence.told:
-            silence.ended = minute
+        if silence.told or silence.telling:
+            silence.told, silence.ended = True, minute
         else:
             del self.current[source]
 

@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 from stream.deliver.gaps import duration
 from stream.notice import Notice
 from stream.severity import Severity
 from stream.sources.hearing import MINUTE
-from stream.sources.silences import EVERYTHING, Silence, Silences
+from stream.sources.silences import EVERYTHING, Silence, Silences, Turn
 
 KIND: Final = "trailstream-silence"
 
@@ -20,8 +20,6 @@ _FEW: Final = 5  # an hour, told each by itself
 _HOUR: Final = 60
 _NAMED: Final = 10
 _FACTS: Final = 1000
-
-Turn = Literal["silent", "heard"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +30,18 @@ class Bulletin:
     turn: Turn
     members: tuple[tuple[str, Silence], ...]
 
-    def is_told(self, silences: Silences) -> None:
-        """Note that people know."""
+    def is_sent(self) -> None:
+        """Note that it is on its way."""
+        for _, silence in self.members:
+            silence.telling = self.turn
+
+    def is_done(self, silences: Silences, *, told: bool) -> None:
+        """Note that it is on its way no longer, and whether people know."""
         for source, silence in self.members:
+            if silence.telling == self.turn:
+                silence.telling = None
+            if not told:
+                continue
             if self.turn == "silent":
                 silence.told = True
             elif silences.current.get(source) is silence:
@@ -60,7 +67,8 @@ class Telling:
             waiting = [
                 (source, silence)
                 for source, silence in silences.current.items()
-                if (not silence.told and not silence.ended if turn == "silent" else silence.told and silence.ended)
+                if silence.telling != turn
+                and (not silence.told and not silence.ended if turn == "silent" else silence.told and silence.ended)
             ]
             whole = [one for one in waiting if one[0] == EVERYTHING]
             if whole:
@@ -123,14 +131,14 @@ class Telling:
         count, silent = len(names), len(silences.silent)
         nearly_all = turn == "silent" and 2 * silent >= max(silences.judged, 1)
         severity: Severity = "critical" if nearly_all else "high" if turn == "silent" else "low"
-        what = f"{count:,} regions of {len(accounts):,} account{'s' if len(accounts) > 1 else ''}"
+        what = f"{count:,} region{_s(count)} of {len(accounts):,} account{_s(len(accounts))}"
         if turn == "silent":
             title = f"No more log files come from {what}"
             part = f", {silent:,} of the {silences.judged:,} that are watched being silent now" if nearly_all else ""
-            summary = f"They have fallen silent since {_clock(first)}{part}: {listed}."
+            summary = f"Silent since {_clock(first)}{part}: {listed}."
         else:
             title = f"Log files come again from {what}"
-            summary = f"They had been silent: {listed}."
+            summary = f"No longer silent: {listed}."
         identity = "\n".join(sorted(f"{source} {silence.since}" for source, silence in members))
         return Notice(
             kind=KIND,
@@ -169,6 +177,10 @@ class Telling:
             time=now * MINUTE,
             facts={"sources": silences.tracked, "lastHeard": last},
         )
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def _clock(minute: int) -> str:

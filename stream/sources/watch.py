@@ -123,14 +123,16 @@ class Watch:
         alert_id = bulletin.notice.alert().id
         if alert_id not in self._on_its_way:
             self._on_its_way.add(alert_id)
+            bulletin.is_sent()
             deliveries.create_task(self._told(bulletin, silences, alert_id))
 
     async def _told(self, bulletin: Bulletin, silences: Silences, alert_id: str) -> None:
+        told = False
         try:
-            if await self._tell(bulletin.notice):
-                bulletin.is_told(silences)
-                self._unsaved = True
+            told = await self._tell(bulletin.notice)
         finally:
+            bulletin.is_done(silences, told=told)
+            self._unsaved = self._unsaved or told
             self._on_its_way.discard(alert_id)
 
     def _show(self, silences: Silences | None, now: int) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -52,11 +52,14 @@ class Replica:
         self.metrics = Metrics()
         self.told: list[Notice] = []
         self.heed = True
+        self.slow: asyncio.Event | None = None
         self.watch = Watch(self.hearing, self._tell, self.metrics, clock=clock, notes=notes, by_source=3)
 
     async def _tell(self, notice: Notice) -> bool:
         if self.heed:
             self.told.append(notice)
+        if self.slow:
+            await self.slow.wait()
         return self.heed
 
     @property
@@ -64,15 +67,22 @@ class Replica:
         return [notice.event_name for notice in self.told]
 
 
-async def live(replicas: list[Replica], minutes: int, hears: Callable[[int], list[str]], *, every: int = 5) -> None:
-    """Let minutes pass, some at a time; what is heard goes to the replicas in turn."""
+async def live(
+    replicas: list[Replica],
+    minutes: int,
+    hears: Callable[[int], list[str]],
+    *,
+    every: int = 5,
+    unfinished: asyncio.TaskGroup | None = None,
+) -> None:
+    """Let minutes pass, some at a time; what is heard goes to the replicas in turn. Deliveries end, or may go on."""
     for step in range(0, minutes, every):
         for replica in replicas[:1]:
             replica.clock.moment += every * MINUTE
         now = replicas[0].hearing.minute()
         for number, source in enumerate(hears(step)):
             replicas[number % len(replicas)].hearing.hear(source, now)
-        async with asyncio.TaskGroup() as deliveries:
+        async with asyncio.TaskGroup() if unfinished is None else nullcontext(unfinished) as deliveries:
             for replica in replicas:
                 await replica.watch.look(deliveries)
 
@@ -104,6 +114,43 @@ async def test_a_source_that_falls_silent_is_told_once_and_so_is_its_return() ->
         assert replica.events == ["SourceSilent", "SourceHeard"]
         assert replica.told[0].alert().event.id == replica.told[1].alert().event.id, "one incident"
         assert replica.watch.quiet() == []
+
+
+@pytest.mark.parametrize("heed", [True, False])
+@pytest.mark.parametrize(
+    ("silent", "events"),
+    [(BUSY[:1], ["SourceSilent", "SourceHeard"]), (BUSY, ["EverythingSilent", "EverythingHeard"])],
+)
+async def test_what_is_on_its_way_is_not_told_again_and_its_end_is_told(
+    silent: list[str], events: list[str], heed: bool
+) -> None:
+    async with lived() as [replica], asyncio.TaskGroup() as deliveries:
+        replica.slow = asyncio.Event()
+        await live([replica], 180, all_but(*silent), unfinished=deliveries)
+        await asyncio.sleep(0)
+        assert replica.events == events[:1], "once, under one id"
+
+        await live([replica], 60, all_but(), unfinished=deliveries)
+        await asyncio.sleep(0)
+        assert replica.events == events, "a channel that is down keeps it from none of the others"
+        replica.heed = heed
+        replica.slow.set()
+        await asyncio.sleep(0.01)
+        replica.heed = True
+        await live([replica], 60, all_but())
+        assert set(replica.events) == set(events)
+        assert replica.watch._silences is not None
+        assert replica.watch._silences.current == {}
+
+
+async def test_one_region_among_many_notices_is_one_region() -> None:
+    async with lived() as [replica]:
+        many = [f"{account:012}/eu-west-1" for account in range(100, 105)]
+        await live([replica], 10 * DAY, lambda _: [*BUSY, *many])
+        await live([replica], 45, all_but())
+        assert replica.events == ["SourceSilent"] * 5
+        await live([replica], 45, all_but(BUSY[0]))
+        assert replica.told[5].title == "No more log files come from 1 region of 1 account"
 
 
 async def test_nothing_at_all_is_one_critical_alert_and_no_other() -> None:
