@@ -27,7 +27,7 @@ class Notes(Protocol):
 
         Args:
             name: at most 200 letters, digits and hyphens.
-            revision: gives at most 100 KB of text.
+            revision: gives at most 100 KB of text; up to 350 KB where many may have much to say: DynamoDB takes 400.
         """
 
 

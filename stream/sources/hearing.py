@@ -7,6 +7,7 @@ import calendar
 import math
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +16,9 @@ from stream.intake.notification import ObjectRef
 
 MOST_SOURCES: Final = 20_000
 """A thousand accounts in all regions; keys may be made up, by whoever may write to a bucket of ours."""
+
+MOST_REGIONS: Final = 100
+"""Of one account, so that names made up for it leave room for others; AWS has about forty."""
 
 MINUTE: Final = 60
 _SETTLED_S: Final = 900.0  # a message that failed is back after that long at the latest
@@ -29,6 +33,29 @@ _UNREAD_MINUTES: Final = 60
 # minute of delivery. Files of CloudTrail-NetworkActivity come at another rhythm, and are no sign of the trail's life.
 _KEY: Final = re.compile(r"/CloudTrail/([a-z0-9-]{1,32})/[0-9/]{10}/[^/]*\Z")
 _DELIVERED: Final = re.compile(r"_([0-9]{4})([01][0-9])([0-3][0-9])T([0-2][0-9])([0-5][0-9])Z_[^/]*\Z")
+
+
+class Minutes(dict[str, int]):
+    """A minute for each source, of as many as there is room for: those that are known for longest come first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._regions: Counter[str] = Counter()
+
+    def note(self, source: str, minute: int) -> None:
+        """Set a source's minute; one more than there is room for is left out."""
+        if source not in self:
+            account = _account(source)
+            if len(self) >= MOST_SOURCES or self._regions[account] >= MOST_REGIONS:
+                return
+            self._regions[account] += 1
+        self[source] = minute
+
+    def forget(self, until: int) -> None:
+        """Drop what is of this minute, or of one before it."""
+        for source in [source for source, at in self.items() if at <= until]:
+            del self[source]
+        self._regions = Counter(map(_account, self))
 
 
 class Hearing:
@@ -51,8 +78,8 @@ class Hearing:
         now: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
-        self.heard: dict[str, int] = {}
-        self.unread: dict[str, int] = {}
+        self.heard = Minutes()
+        self.unread = Minutes()
         self._last_receive = last_receive
         self._now = now
         self._unix_time = unix_time
@@ -84,21 +111,20 @@ class Hearing:
         """Something of a source was delivered in this minute; `None`: now. History that is read again is no sign."""
         now = self.minute()
         at = now if minute is None else min(minute, now)
-        known = source in self.heard or len(self.heard) < MOST_SOURCES
-        if known and at > self.heard.get(source, now - _STALE_MINUTES):
-            self.heard[source] = at
+        if at > self.heard.get(source, now - _STALE_MINUTES):
+            self.heard.note(source, at)
 
     def failed(self, ref: ObjectRef) -> None:
         """A log file was announced and could not be read: that is told as what it is, and is no silence."""
         source = source_of(ref)
-        if source is not None and (source in self.unread or len(self.unread) < MOST_SOURCES):
-            self.unread[source] = self.minute()
+        if source is not None:
+            self.unread.note(source, self.minute())
 
     def recent(self, minutes: int) -> dict[str, int]:
         """What was heard of in the last so many minutes; forgets what is older than a day."""
         now = self.minute()
-        self.heard = {source: at for source, at in self.heard.items() if at > now - _STALE_MINUTES}
-        self.unread = {source: at for source, at in self.unread.items() if at > now - _UNREAD_MINUTES}
+        self.heard.forget(now - _STALE_MINUTES)
+        self.unread.forget(now - _UNREAD_MINUTES)
         return {source: at for source, at in self.heard.items() if at > now - minutes}
 
     def settled(self) -> bool:
@@ -121,6 +147,10 @@ def source_of(ref: ObjectRef) -> str | None:
     """The account and region of a log file, `111122223333/eu-west-1`; `None` if it is none of those that count."""
     found = _KEY.search(ref.key)
     return f"{ref.account_id}/{found[1]}" if found else None
+
+
+def _account(source: str) -> str:
+    return source.partition("/")[0]
 
 
 def delivered(key: str) -> int | None:

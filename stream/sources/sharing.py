@@ -9,9 +9,9 @@ import binascii
 import json
 import uuid
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from stream.ledger.interface import Notes
 from stream.sources.hearing import MOST_SOURCES
@@ -25,6 +25,13 @@ _RECENT: Final = 30  # what a report holds: if nobody reads them for longer, a g
 _REGISTERED: Final = 10
 _MOST_BYTES: Final = 8 * 1024 * 1024  # of a note's JSON: nobody of ours writes as much
 
+# DynamoDB takes 400 KB, and the names may be made up. 20,000 real sources take 250 KB to report, the fullest shard of
+# theirs 40 KB.
+_LONGEST_NOTE: Final = 350_000
+_LONGEST_HEARD: Final = 260_000
+
+T = TypeVar("T")
+
 REPLICAS: Final = "sources-replicas"
 LEASE: Final = "sources-lease"
 
@@ -36,14 +43,14 @@ class Report:
     Attributes:
         at: the minute in which it says so.
         settled: it keeps up with the queue.
-        heard: for each source the last minute.
-        unread: sources with files that could not be read.
+        heard: for each source the last minute; those that come last are left out where there are too many.
+        unread: sources with files that could not be read; likewise.
     """
 
     at: int
     settled: bool
     heard: dict[str, int] = field(default_factory=dict)
-    unread: frozenset[str] = frozenset()
+    unread: Collection[str] = ()
 
 
 class Exchange:
@@ -66,6 +73,8 @@ class Exchange:
         if not await self._register(report.at):
             return False
         text = pack([report.at, report.settled, report.heard, sorted(report.unread)])
+        if len(text) > _LONGEST_NOTE:
+            text = _shortened(report)
         return await self._notes.revise(f"sources-report-{self._owner}", lambda _: text)
 
     async def leave(self, now: int) -> None:
@@ -120,6 +129,9 @@ class Exchange:
             shards[shard_of(source)].append(source)
         for shard, sources in shards.items():
             text = pack(silences.written(sources))
+            if len(text) > _LONGEST_NOTE:
+                sources.sort(key=lambda source: (source != EVERYTHING, silences.rhythms[source].first))
+                text = pack(silences.written(_fitting(sources, silences.written, _LONGEST_NOTE)))
             if self._written.get(shard, pack({})) == text:
                 continue
             if await self._notes.revise(f"sources-rhythms-{shard}", _being(text)):
@@ -168,6 +180,19 @@ def unpack(text: str | None) -> Any:
         return json.loads(data) if inflater.eof else None
     except (ValueError, zlib.error, binascii.Error, RecursionError):
         return None
+
+
+def _shortened(report: Report) -> str:
+    heard = dict(_fitting(list(report.heard.items()), dict, _LONGEST_HEARD))
+    rest = _LONGEST_NOTE - len(pack([report.at, report.settled, heard, []]))
+    return pack([report.at, report.settled, heard, sorted(_fitting(list(report.unread), sorted, rest))])
+
+
+def _fitting(values: Sequence[T], told: Callable[[Sequence[T]], Any], most: int) -> Sequence[T]:
+    """The first of these, as many as can be told in so many bytes."""
+    while values and (size := len(pack(told(values)))) > most:
+        values = values[: len(values) * most // size * 9 // 10]
+    return values
 
 
 def _replicas(text: str | None, now: int) -> dict[str, int]:

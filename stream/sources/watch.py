@@ -84,7 +84,7 @@ class Watch:
     async def look(self, deliveries: asyncio.TaskGroup) -> None:
         """Do what is to be done in this minute; notices are delivered by tasks of the group."""
         now = self.hearing.minute()
-        own = Report(now, self.hearing.settled(), self.hearing.recent(_RECENT), frozenset(self.hearing.unread))
+        own = Report(now, self.hearing.settled(), self.hearing.recent(_RECENT), tuple(self.hearing.unread))
         reports = [own] if self._exchange is None else await self._reports(self._exchange, own)
         silences = self._silences
         if silences is None:
