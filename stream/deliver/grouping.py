@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from stream.alert import Alert
+from stream.alert import Alert, Change
 from stream.deliver.trail import trail_arn
+from stream.json_value import shown
 from stream.notice import is_notice
 
 FEW: Final = 5
@@ -26,6 +27,9 @@ LATE: Final = ("late",)
 # ARN where a stranger calls: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
 _SESSION: Final = re.compile(r"(:assumed-role/[^/]+|:federated-user)/.*", re.DOTALL)
 _SESSION_OF_ID: Final = re.compile(r"(AROA[A-Z0-9]+):.*", re.DOTALL)
+_WORD: Final = re.compile(r'[^\s,;:(){}\[\]"]+')
+_DIGIT: Final = re.compile(r"\d")
+_VALUE_CHARACTERS: Final = 4096
 _MOST_STORMS: Final = 10_000
 
 
@@ -95,6 +99,9 @@ def kind_of(alert: Alert) -> Hashable:
     A critical one is told only with repeats of itself, on the same trail. For the others the trail does not count:
     who changes a thousand trails is one story. The sessions of a role count as one, since their names are free, and so
     do all whom another account has and who are refused: it has as many of them as it likes.
+
+    What was changed counts by what it does, and not by the names, times and amounts that each repeat has of its own.
+    Of a call that changed nothing it does not: whoever is refused may ask for as many changes as he likes.
     """
     if is_notice(alert):
         return (alert.rule.id, alert.severity)  # the key of a file may name any account
@@ -109,7 +116,16 @@ def kind_of(alert: Alert) -> Hashable:
         event.source,
         event.name,
         trail,
+        frozenset(map(_does, alert.changes)) if event.outcome == "success" else None,
     )
+
+
+def _does(change: Change) -> tuple[str, str]:
+    """A change's field, and its effect in our words alone: without those of the value, cut ones and amounts."""
+    given = set(_WORD.findall(shown(change.value, _VALUE_CHARACTERS)))
+    words = _WORD.findall(change.effect)
+    ours = [word for word in words if word not in given and not word.endswith("…") and not _DIGIT.search(word)]
+    return change.field, " ".join(ours)
 
 
 def _who(alert: Alert) -> str:

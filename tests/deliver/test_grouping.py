@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.alert import Resource
+from stream.alert import Change, Resource
 from stream.deliver.grouping import FEW, FIRST_WINDOW_S, LATE, LONGEST_WINDOW_S, Grouping, kind_of, unix_time
+from stream.json_value import shown
+from stream.severity import SEVERITIES
 from tests.deliver.alerts import alerts, make_alert
 
 UNIX = 1_772_366_400.0  # 2026-03-01T12:00:00Z, when make_alert's event happened
@@ -109,6 +112,57 @@ def test_a_thousand_denied_calls_do_not_hide_the_one_that_succeeded() -> None:
     for _ in range(1000):
         gathered(grouping, 0, event_outcome="denied", severity="high")
     assert gathered(grouping, 1, event_outcome="success", severity="high") is None
+
+
+_HOME_ONLY = Change("isMultiRegionTrail", False, "only its home region is recorded from now on")
+
+
+def _moved(bucket: str) -> Change:
+    return Change("s3BucketName", bucket, f"logs now go to another place, bucket {bucket}; this reader misses them")
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_what_does_something_else_is_not_alike(severity: str) -> None:
+    kinds = {
+        kind_of(make_alert(severity=severity, event_name="UpdateTrail", changes=changes))
+        for changes in (
+            (),
+            (_HOME_ONLY,),
+            (Change("isMultiRegionTrail", True, "all regions are recorded"),),
+            (_moved("stolen"),),
+            (_HOME_ONLY, _moved("stolen")),
+        )
+    }
+    assert len(kinds) == 5
+
+
+def test_names_times_and_amounts_that_each_repeat_has_of_its_own_make_no_kinds() -> None:
+    long = "arn:aws:sns:eu-west-1:111122223333:" + "x" * 80
+    repeats = [
+        [_moved("one"), _moved("two-logs"), _moved("three.of.them")],
+        [Change("rule", {"Days": days}, f"log files are deleted after {days} days") for days in (1, 2, 30)],
+        [Change("recorded", {"seconds": s}, f"the trail was off for {s // 60} minutes") for s in (120, 600)],
+        [Change("topic", value, f"announced through {shown(value, 60)} now") for value in ("t", "a:b (c)", long)],
+        [Change("before", {"name": name}, f"bucket {name} before") for name in ("one", "two")],
+    ]
+    for alike in repeats:
+        assert len({kind_of(make_alert(changes=(change,))) for change in alike}) == 1
+    assert kind_of(make_alert(changes=(_HOME_ONLY, _moved("x")))) == kind_of(
+        make_alert(changes=(_moved("y"), _HOME_ONLY))
+    )
+
+
+def test_whoever_is_refused_makes_no_kinds_by_what_he_asks_for() -> None:
+    asked = [(), (_HOME_ONLY,), (_moved("stolen"),)]
+    assert len({kind_of(make_alert(event_outcome="denied", changes=changes)) for changes in asked}) == 1
+
+
+def test_many_of_one_change_do_not_hide_another() -> None:
+    grouping = Grouping()
+    for _ in range(1000):
+        gathered(grouping, 0, changes=(_HOME_ONLY,))
+    assert gathered(grouping, 1, changes=(_HOME_ONLY,)) is not None
+    assert gathered(grouping, 1, changes=(_moved("stolen"),)) is None
 
 
 def test_kinds_that_an_attacker_makes_up_cost_no_memory_for_ever() -> None:
