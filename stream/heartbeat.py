@@ -15,6 +15,8 @@ from pydantic import SecretStr
 from stream import __version__
 from stream.deliver.clock import Clock
 from stream.errors import ConfigError
+from stream.http.client import proxy_for
+from stream.http.origin import Origin
 from stream.metrics import Metrics
 
 log = structlog.get_logger()
@@ -105,14 +107,14 @@ def calls() -> aiohttp.ClientSession:
         timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
         headers={"User-Agent": f"trailstream/{__version__}"},
         cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=True,
     )
 
 
 async def call(http: aiohttp.ClientSession, url: SecretStr) -> str | None:
     """Call an address: `None` if it takes it, else why not, of those that `errors_total{stage="heartbeat"}` counts."""
     try:
-        async with http.get(url.get_secret_value(), allow_redirects=False) as answer:
+        address = url.get_secret_value()
+        async with http.get(address, proxy=proxy_for(Origin.of(address)), allow_redirects=False) as answer:
             return None if 200 <= answer.status < 300 else "refused"
     except TimeoutError:
         return "timeout"

@@ -73,6 +73,20 @@ async def test_it_is_not_called_while_something_is_wrong_for_long(switch: Switch
     ]
 
 
+async def test_it_is_called_by_the_proxy_of_the_environment_and_without_logins_of_other_programs(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login deploy password word\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTP_PROXY", receiver.url)
+    async with calls() as http:
+        assert await call(http, SecretStr("http://switch.example/ping")) is None
+    (request,) = receiver.requests
+    assert request.headers["Host"] == "switch.example"
+    assert "Authorization" not in request.headers
+
+
 @pytest.mark.parametrize("status", [301, 404, 500])
 async def test_an_answer_that_does_not_take_it_is_counted_and_logged_once(
     switch: Switch, receiver: Receiver, status: int

@@ -23,6 +23,8 @@ from stream.deliver.channel import (
     Retry,
 )
 from stream.deliver.rehearsal import http_request
+from stream.http.client import proxy_for
+from stream.http.origin import Origin
 
 MAX_RETRY_AFTER_S: Final = 900.0
 """A service may ask for patience, but not silence an alert for a day by a typing error."""
@@ -140,6 +142,8 @@ class HttpChannel(Channel):
             return Down(_DOWN[error.status]) if error.status in _DOWN else Retry("connection")
         except (aiohttp.ClientError, OSError):
             return Retry("connection")
+        except ValueError:  # an address, a proxy's or a header that can not be: of the settings, and of every alert
+            return Down("other")
 
     async def _exchange(self, method: str, url: str, body: bytes, headers: Mapping[str, str], max_bytes: int) -> Reply:
         async with self._pool().request(
@@ -147,6 +151,7 @@ class HttpChannel(Channel):
             url,
             data=body,
             headers=headers,
+            proxy=proxy_for(Origin.of(url)),  # aiohttp's `trust_env` would send logins of ~/.netrc, too
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=self.settings.timeout),
         ) as response:
@@ -179,7 +184,6 @@ class HttpChannel(Channel):
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self.concurrency),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=True,  # HTTPS_PROXY and NO_PROXY, as everywhere else
                 auto_decompress=False,  # nothing compressed is asked for, so no answer is a bomb
                 headers={"User-Agent": f"trailstream/{__version__}", "Accept-Encoding": "identity"},
             )

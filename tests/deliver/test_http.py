@@ -244,6 +244,42 @@ async def test_a_proxy_of_the_environment_is_used(
     assert receiver.requests[0].headers["Host"] == "alerts.example"
 
 
+async def test_an_address_that_no_proxy_names_is_called_straight(
+    receiver: Receiver, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://no-such-host.invalid:3128")
+    assert await _channel(stack, receiver.url).post() == Retry("connection")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert await _channel(stack, receiver.url).post() == Accepted()
+
+
+async def test_the_login_of_a_proxy_is_for_the_proxy_alone(
+    receiver: Receiver, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", receiver.url.replace("://", "://user:word@"))
+    assert await _channel(stack, "http://alerts.example/hook").post() == Accepted()
+    assert receiver.requests[0].headers["Proxy-Authorization"] == "Basic dXNlcjp3b3Jk"
+    assert "Authorization" not in receiver.requests[0].headers
+
+
+async def test_logins_of_other_programs_are_not_sent(
+    receiver: Receiver, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login deploy password word\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    channel = _channel(stack, receiver.url)
+    assert await channel.post() == Accepted()
+    assert await channel.request(channel.url, b"{}", {"Authorization": "Bearer ours"}) == Accepted()
+    assert [request.headers.get("Authorization") for request in receiver.requests] == [None, "Bearer ours"]
+
+
+async def test_what_can_not_be_sent_at_all_is_no_fault_of_the_alerts(receiver: Receiver, stack: AsyncExitStack) -> None:
+    channel = _channel(stack, receiver.url.replace("://", "://user:word@"))
+    assert await channel.request(channel.url, b"{}", {"Authorization": "Bearer ours"}) == Down("other")
+    assert receiver.requests == []
+
+
 async def test_a_proxy_that_refuses_the_tunnel_does_not_cost_the_alert(
     receiver: Receiver, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
