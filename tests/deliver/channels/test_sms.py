@@ -101,6 +101,18 @@ def test_long_names_leave_room_for_the_rest() -> None:
     assert said.endswith("from 2001:0db8:85a3:0000:0000:8a2e:0370:7334")
 
 
+def test_of_late_alerts_of_several_kinds_it_says_how_many_and_the_worst() -> None:
+    worst = make_alert("a", title="Logging of trail main was stopped " + "x" * 200)
+    tagged = make_alert("b", severity="low", title="Trail got a tag", event_name="AddTags", actor_name="carol")
+    said = text(worst, Group((tagged, worst, make_alert("c", severity="medium")), late=True))
+    assert said.startswith("LATE: 3 alerts, the worst of them CRITICAL: Logging of trail main was stopped x")
+    assert septets(said) <= SEGMENT
+    for alone in ("StopLogging", "alice", "198.51.100.7"):
+        assert alone not in said
+    alike = text(worst, Group((worst, worst), late=True))
+    assert alike.startswith("LATE 2x CRITICAL StopLogging in prod by Admin/alice")
+
+
 async def test_it_is_a_transactional_message_from_whom_the_settings_say(sns: _Sns) -> None:
     channel = _make(sender_id="Trail", to=(ANNA,))
     assert await channel.send(make_alert()) == Accepted()
@@ -204,6 +216,7 @@ def test_attacks_come_out_inert_in_one_segment(name: str) -> None:
     alert = hostile(ATTACKS[name])
     for said in (text(alert), text(alert, Group((alert, alert))), least_text(alert)):
         assert _is_fit(said)
+    assert _is_fit(text(alert, Group((alert, make_alert()), late=True)))
 
 
 @given(alerts(), st.booleans())
@@ -211,6 +224,7 @@ def test_attacks_come_out_inert_in_one_segment(name: str) -> None:
 def test_any_alert_is_one_segment(alert: Alert, late: bool) -> None:
     for said in (text(alert), text(alert, Group((alert,), late=late)), least_text(alert)):
         assert _is_fit(said)
+    assert _is_fit(text(alert, Group((alert, make_alert("other")), late=True)))
 
 
 def test_numbers_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
