@@ -145,7 +145,7 @@ class PagerdutyChannel(HttpChannel, PeopleChannel):
 
 def _late_key(group: Group | None) -> str:
     """An incident of its own: what it tells of may be of many trails, and old."""
-    ids = () if group is None else group.ids
+    ids = () if group is None else sorted(group.ids)  # the same, in whatever order they came
     return "trailstream/late/" + hashlib.sha256("\n".join(ids).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -204,7 +204,7 @@ def _who(alert: Alert) -> str:
 
 
 def _key(alert: Alert, group: Group | None) -> str:
-    ids = (alert.id,) if group is None else group.ids
+    ids = (alert.id,) if group is None else sorted(group.ids)  # the same, in whatever order they came
     return hashlib.sha256("\n".join(ids).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -60,8 +60,11 @@ def ids(alert: Alert, group: Group | None) -> tuple[str, ...]:
 
 
 def mark(alert: Alert, group: Group | None) -> str:
-    """What a ticket remembers of a message, so that it is not added twice: ten hexadecimal digits."""
-    told = "\n".join(ids(alert, group)).encode("utf-8", "surrogatepass")
+    """What a ticket remembers of a message, in whatever order its alerts came, so that it is not added twice.
+
+    Ten hexadecimal digits.
+    """
+    told = "\n".join(sorted(ids(alert, group))).encode("utf-8", "surrogatepass")
     return hashlib.sha256(told).hexdigest()[:MARK_CHARACTERS]
 
 

@@ -120,6 +120,7 @@ def test_what_is_told_late_is_an_incident_of_its_own_that_calls_nobody() -> None
     assert made["payload"]["severity"] == "info"
     assert made["dedup_key"].startswith("trailstream/late/")
     assert made["dedup_key"] == _event(several[0], Group(several, late=True))["dedup_key"]
+    assert made["dedup_key"] == _event(several[0], Group(several[::-1], late=True))["dedup_key"], "whoever came first"
     assert _faults(event(several[0], Group(several, late=True))) == []
 
 

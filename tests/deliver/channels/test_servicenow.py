@@ -132,6 +132,16 @@ async def test_of_two_that_replicas_opened_at_one_moment_the_oldest_is_joined(
     assert "ORDERBYsys_created_on^ORDERBYsys_id" in receiver.requests[0].query["sysparm_query"]
 
 
+async def test_a_group_is_added_once_in_whatever_order_its_alerts_came(
+    channel: ServicenowChannel, instance: ServiceNow
+) -> None:
+    several = (make_alert("a"), make_alert("b"))
+    for told in (several, several[::-1]):
+        assert await channel.tell(make_alert("a"), Group(told)) == Accepted()
+    (made,) = instance.incidents
+    assert made["notes"] == []
+
+
 async def test_late_alerts_hurry_nobody(channel: ServicenowChannel, instance: ServiceNow) -> None:
     late = Group((make_alert("a"), STARTED), late=True)
     assert await channel.tell(make_alert("a"), late) == Accepted()

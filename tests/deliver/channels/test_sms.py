@@ -167,6 +167,16 @@ async def test_a_group_is_one_message_with_its_count_and_remembered_by_itself(sn
     assert sns.sent[0]["Message"].startswith("2x CRITICAL StopLogging in prod")
 
 
+async def test_a_group_is_the_same_in_whatever_order_its_alerts_came(sns: _Sns, channel: SmsChannel) -> None:
+    first, second = make_alert("a"), make_alert("b")
+    sns.refusals = {ANNA: Reply(500, sns_error("InternalError"))}
+    assert await channel.tell(first, Group((first, second))) == Retry("server_error", partial=True)
+    sns.refusals.clear()
+    sns.sent.clear()
+    assert await channel.tell(first, Group((second, first))) == Accepted()
+    assert sns.told == [ANNA]
+
+
 async def test_only_so_much_is_remembered(sns: _Sns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stream.deliver.channels.sms._REMEMBERED", 2)
     channel = _make(to=(ANNA, BERT))
