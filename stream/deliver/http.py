@@ -37,6 +37,8 @@ _DOWN: Final[Mapping[int, DownReason]] = {
     404: "not_found",
     407: "unauthorized",  # the proxy's credentials: no fault of the alert
     410: "gone",
+    421: "other",  # a server that is not this address's
+    451: "other",  # whoever blocks the address blocks all that is sent there
 }
 _REJECTED: Final[Mapping[int, RejectedReason]] = {
     400: "bad_request",
@@ -69,7 +71,7 @@ def classify(reply: Reply) -> Answer:
         return Retry("timeout", after_s)
     if status == 429:
         return Retry("throttled", after_s)
-    if status == 425:
+    if status in (423, 425):  # locked, too early: for a moment
         return Retry("other", after_s)
     if 400 <= status < 500:
         return Rejected(_REJECTED.get(status, "other"))
@@ -167,7 +169,7 @@ class HttpChannel(Channel):
         return classify(reply)
 
     async def reach(self, url: SecretStr, credentials: Mapping[str, str] | None = None) -> Answer:
-        """Ask for the address with HEAD, which tells nobody anything; any answer of HTTP will do.
+        """Ask for the address with HEAD, which tells nobody anything; any answer of HTTP will do, save 421 and 451.
 
         Args:
             url: which one.

@@ -79,9 +79,12 @@ def _channel(stack: AsyncExitStack, url: str, timeout: float = 5.0) -> _Channel:
         (410, Down("gone")),
         (413, Rejected("too_large")),
         (415, Rejected("payload")),
+        (421, Down("other")),
         (422, Rejected("payload")),
+        (423, Retry("other")),
         (425, Retry("other")),
         (429, Retry("throttled")),
+        (451, Down("other")),
         (500, Retry("server_error")),
         (502, Retry("server_error")),
         (503, Retry("server_error")),
@@ -101,7 +104,7 @@ def test_every_answer_has_a_reason_that_the_metrics_know(status: int, after_s: f
     assert answer.reason in ATTEMPT_REASONS[answer.outcome]
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
+@pytest.mark.parametrize("status", [408, 423, 425, 429, 500, 503])
 async def test_retry_after_is_honoured_in_seconds_and_as_a_date(
     status: int, receiver: Receiver, stack: AsyncExitStack
 ) -> None:
