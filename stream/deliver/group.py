@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from stream.alert import Alert
+from stream.deliver.grouping import kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ class Group:
     def count(self) -> int:
         """How many."""
         return len(self.alerts)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether they are of several kinds, so that what one of them says is not to be taken for everybody's."""
+        return self.late and len(set(map(kind_of, self.alerts))) > 1
 
     @property
     def first(self) -> str:

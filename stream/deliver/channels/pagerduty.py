@@ -113,15 +113,16 @@ class PagerdutyChannel(HttpChannel, PeopleChannel):
         if minimal:
             least = _ids(alert, group, _LEVELS[-1]) | {"minimal": True}
             return orjson.dumps(envelope | {"payload": required | {"custom_details": least}})
-        return fitting(
-            lambda limits: orjson.dumps(
-                envelope
-                | {"payload": required | _optional(alert) | {"custom_details": _details(alert, group, limits)}}
-                | {"links": list(_links(alert))}
-            ),
-            _LEVELS,
-            _MAX_BYTES,
-        )
+        mixed = group if group is not None and group.mixed else None
+
+        def body(limits: Limits) -> bytes:
+            if mixed is not None:
+                several = {"custom_details": _several(alert, mixed, limits)}
+                return orjson.dumps(envelope | {"payload": required | several})
+            payload = required | _optional(alert) | {"custom_details": _details(alert, group, limits)}
+            return orjson.dumps(envelope | {"payload": payload, "links": list(_links(alert))})
+
+        return fitting(body, _LEVELS, _MAX_BYTES)
 
     def _summary(self, alert: Alert, group: Group | None) -> str:
         """What is read out on the telephone: it begins with all that matters."""
@@ -183,6 +184,23 @@ def _ids(alert: Alert, group: Group | None, limits: Limits) -> dict[str, Any]:
         "event_ids": [relayed(each.event.id, limits.ids) for each in told],
         "alert_ids": [relayed(each.id, limits.ids) for each in told],
         "more_ids": group.count - len(told),
+    }
+
+
+def _several(alert: Alert, group: Group, limits: Limits) -> dict[str, Any]:
+    """What each of some alerts of several kinds is about."""
+    return _ids(alert, group, limits) | {
+        "alerts": [
+            {
+                "severity": each.severity,
+                "title": relayed(each.title, limits.free),
+                "event": relayed(each.event.name, limits.ids),
+                "time": relayed(each.event.time, limits.ids),
+                "account_id": relayed(each.event.account_id, limits.ids),
+                "actor": relayed(each.actor.name, limits.ids),
+            }
+            for each in group.alerts[: limits.items]
+        ],
     }
 
 

@@ -23,6 +23,7 @@ from stream.severity import Severity
 _MAX_TEXT: Final = 4000  # of a description and of a note
 _MAX_SHORT: Final = 160
 _MAX_FIELD: Final = 100  # of source, node, type, resource, …
+_SEVERAL: Final = "several"  # instead of the event's name, where there is more than one
 _CODE_TAG: Final = re.compile(r"(?i)\[(?=/?code)")  # what stands between two is shown as HTML
 _INFO_LEVELS: Final = (
     Limits(free=500, ids=2048, items=20),
@@ -81,7 +82,7 @@ def event(
     The alert that ServiceNow makes of events takes the severity of the last; so that a StartLogging lowers none, an
     incident has a key, and with it an alert, for each severity.
     """
-    happened = alert.event
+    happened, mixed = alert.event, group is not None and group.mixed
     severity = 5 if late(group) else _SEVERITIES[alert.severity]
     headline = marked_late(words.headline, group, _MAX_SHORT)
     trail = trail_arn(alert) or next((resource.arn for resource in alert.resources), "")
@@ -89,18 +90,17 @@ def event(
         "source": "Trailstream",
         "node": inert(happened.account_name or happened.account_id, _MAX_FIELD),
         "resource": inert(trail.rpartition("/")[2], _MAX_FIELD) or "CloudTrail",
-        "type": inert(happened.name, _MAX_FIELD),
+        "type": _SEVERAL if mixed else inert(happened.name, _MAX_FIELD),
         "severity": str(severity),
         "message_key": f"{incident_id(alert)}/{severity}",
         "description": _text(headline, alert, group, words, minimal=minimal),
     }
     if minimal:
         return {"records": [made]}
-    made |= {
-        "event_class": "AWS CloudTrail",
-        "metric_name": inert(alert.rule.id, _MAX_FIELD),
-        "additional_info": _additional_info(alert, group, more),
-    }
+    made |= {"event_class": "AWS CloudTrail", "additional_info": _additional_info(alert, group, more)}
+    if mixed:
+        return {"records": [made]}
+    made["metric_name"] = inert(alert.rule.id, _MAX_FIELD)
     if (time := moment(happened.time)) is not None:  # otherwise ServiceNow takes the time of arrival
         made["time_of_event"] = time.strftime("%Y-%m-%d %H:%M:%S")
     return {"records": [made]}
@@ -129,6 +129,13 @@ def _additional_info(alert: Alert, group: Group | None, more: Mapping[str, str])
 def _info(alert: Alert, group: Group | None, limits: Limits) -> dict[str, Any]:
     happened, actor = alert.event, alert.actor
     told = ids(alert, group)
+    counted = {
+        "alert_ids": ", ".join(inert(alert_id, 64) for alert_id in told[: limits.items]),
+        "count": str(len(told)),
+        "severity": alert.severity,
+    }
+    if group is not None and group.mixed:
+        return counted
     named = {
         "event_id": happened.id,
         "account_id": happened.account_id,
@@ -141,9 +148,7 @@ def _info(alert: Alert, group: Group | None, limits: Limits) -> dict[str, Any]:
         "source_ip": actor.source_ip,
     }
     return {
-        "alert_ids": ", ".join(inert(alert_id, 64) for alert_id in told[: limits.items]),
-        "count": str(len(told)),
-        "severity": alert.severity,
+        **counted,
         "outcome": happened.outcome,
         **{name: inert(value, limits.ids) for name, value in named.items() if value},
         **({"user_agent": inert(actor.user_agent, limits.free)} if actor.user_agent else {}),

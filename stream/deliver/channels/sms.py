@@ -20,7 +20,6 @@ from stream.deliver.channel import Accepted, Answer, Down, PeopleChannel, Reject
 from stream.deliver.channels.gsm7 import SEGMENT, fit, septets, spoken
 from stream.deliver.channels.sns import SNS_ERRORS
 from stream.deliver.group import Group
-from stream.deliver.grouping import kind_of
 from stream.deliver.words import Style, words
 from stream.notice import is_notice
 from stream.settings import CommaSeparated, PeopleSettings
@@ -161,8 +160,7 @@ def text(alert: Alert, group: Group | None = None) -> str:
     """How grave, what, in which account, by whom, from where; and with what room is left, what it means."""
     if is_notice(alert) and group is None:
         return fit(f"{alert.severity.upper()} {spoken(alert.title, SEGMENT)}", SEGMENT)
-    if group is not None and group.late and len(set(map(kind_of, group.alerts))) > 1:
-        # Where, by whom and from where the worst was done would be taken for everybody's.
+    if group is not None and group.mixed:
         many = f"LATE: {group.count} alerts, the worst of them {alert.severity.upper()}"
         return fit(f"{many}: {spoken(alert.title, SEGMENT - septets(many) - 2)}", SEGMENT)
     for name, account, who, origin in _LEVELS:

@@ -124,6 +124,21 @@ def test_what_is_told_late_is_an_incident_of_its_own_that_calls_nobody() -> None
     assert _faults(event(several[0], Group(several, late=True))) == []
 
 
+def test_what_is_told_late_of_several_kinds_has_no_details_of_one_of_them() -> None:
+    worst = make_alert("a", links=Links("https://console.example/", None))
+    tagged = make_alert("b", severity="low", title="Trail got a tag", event_name="AddTags", actor_name="carol")
+    made = _event(worst, Group((tagged, worst), late=True))
+    payload = made["payload"]
+    assert payload.keys() == {"summary", "source", "severity", "custom_details"}
+    assert "links" not in made
+    assert [(each["event"], each["severity"], each["actor"]) for each in payload["custom_details"]["alerts"]] == [
+        ("AddTags", "low", "carol"),
+        ("StopLogging", "critical", "Admin"),
+    ]
+    assert payload["custom_details"].keys().isdisjoint({"event", "actor", "rule", "changes"})
+    assert _event(worst, Group((worst, worst), late=True))["payload"]["class"] == "StopLogging"
+
+
 def test_the_details_are_the_alerts_own_fields() -> None:
     alert = make_alert(context={"calls": {"DescribeTrails": 3}})
     details = _event(alert)["payload"]["custom_details"]
@@ -219,6 +234,9 @@ async def test_attacks_come_out_inert_and_are_accepted(
 @given(alerts())
 @settings(max_examples=25, deadline=None)
 def test_any_alert_makes_a_valid_event(alert: Alert) -> None:
+    mixed = Group((alert, make_alert("other")), late=True)
+    assert _faults(event(alert, mixed)) == []
+    assert all(active(text) is None for text in texts(json.loads(event(alert, mixed))))
     for body in (event(alert), event(alert, minimal=True)):
         assert _faults(body) == []
 

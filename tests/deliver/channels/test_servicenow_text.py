@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -5,6 +6,7 @@ from hypothesis import given, settings
 
 from stream.alert import Alert, Change
 from stream.deliver.channels.servicenow_text import STYLE, event, incident, note
+from stream.deliver.group import Group
 from stream.deliver.text import CUT
 from stream.deliver.words import Words, words
 from tests.deliver.alerts import TRAIL, alerts, make_alert
@@ -15,6 +17,16 @@ def test_no_html_comes_out_of_code_tags() -> None:
     said = incident(attack, None, words_of(attack), minimal=False)
     assert all(not re.search(r"(?i)\[/?code", text) for text in said.values())
     assert "code" in said["short_description"]
+
+
+def test_the_event_of_late_alerts_of_several_kinds_has_no_facts_of_one_of_them() -> None:
+    worst, tagged = make_alert("a"), make_alert("b", severity="low", event_name="AddTags", actor_name="carol")
+    (made,) = event(worst, Group((worst, tagged), late=True), words_of(worst), {}, minimal=False)["records"]
+    assert made["type"] == "several"
+    assert made.keys().isdisjoint({"metric_name", "time_of_event"})
+    assert json.loads(made["additional_info"]) == {"alert_ids": "a, b", "count": "2", "severity": "critical"}
+    (alike,) = event(worst, Group((worst, worst), late=True), words_of(worst), {}, minimal=False)["records"]
+    assert (alike["type"], alike["metric_name"]) == ("StopLogging", "ct-013")
 
 
 def words_of(alert: Alert) -> Words:
