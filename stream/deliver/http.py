@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Final
 
 import aiohttp
@@ -153,7 +154,7 @@ class HttpChannel(Channel):
             url,
             data=body,
             headers=headers,
-            proxy=proxy_for(Origin.of(url)),  # aiohttp's `trust_env` would send logins of ~/.netrc, too
+            proxy=self._proxy(Origin.of(url)),
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=self.settings.timeout),
         ) as response:
@@ -180,6 +181,16 @@ class HttpChannel(Channel):
         if credentials:
             faults.append(Down("unauthorized"))
         return answer if answer in faults else Accepted()
+
+    @cached_property
+    def _proxies(self) -> dict[Origin, str | None]:
+        return {}
+
+    def _proxy(self, origin: Origin) -> str | None:
+        """Of the environment: aiohttp's `trust_env` would send logins of ~/.netrc, too, and look each time anew."""
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(origin)
+        return self._proxies[origin]
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
