@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from stream.detect.finding import Finding
+from stream.detect.watch.log_keys import LOGS, may_begin, may_end
 from stream.detect.watch.row import Scene
 from stream.json_value import at, flag, items, shown, text_at
 
-_LOGS: Final = "AWSLogs/"
 _EVERYBODY: Final = ("groups/global/AllUsers", "groups/global/AuthenticatedUsers")
 _TRAIL_FILE: Final = re.compile(r"(?:^|/)AWSLogs/(?:o-[a-z0-9]+/)?[0-9]{12}/CloudTrail[^/]*/", re.IGNORECASE)
+_DELIVERED: Final = ("s3:ObjectCreated:*", "s3:ObjectCreated:Put")
+"""CloudTrail puts its files: it copies none, and uploads none by parts or by a form."""
 _TEXT_CHARACTERS: Final = 80
 
 
@@ -57,8 +59,8 @@ def _prefix(rule: Mapping[str, Any]) -> str:
 def _covers_logs(prefix: str, own_prefix: str | None) -> bool:
     """Log files lie under `[prefix/]AWSLogs/`; who writes `*` means all, though S3 takes it to the letter."""
     start = prefix.rstrip("*")
-    place = f"{own_prefix}/{_LOGS}" if own_prefix else _LOGS
-    return place.startswith(start) or _LOGS in start + "/"
+    place = f"{own_prefix}/{LOGS}" if own_prefix else LOGS
+    return place.startswith(start) or LOGS in start + "/"
 
 
 def versioning(scene: Scene) -> Sequence[Finding]:
@@ -133,10 +135,14 @@ def notification(scene: Scene) -> Sequence[Finding]:
         for each in items(given.get(name))
         if isinstance(each, Mapping)
     ]
-    useful = [to for to, each in announced if _is_of_new_files(each) and _reaches(each, scene.own.prefix)]
+    reached = [(to, _reaches(each, scene)) for to, each in announced if _is_of_new_files(each)]
+    useful = [to for to, whether in reached if whether is not False]
     bridged = any(name in given for name in ("EventBridgeConfiguration", "EventBridge"))
-    if bridged or any(to in ours for to in useful):
+    if bridged or any(to in ours and whether for to, whether in reached):
         return [Finding("NotificationConfiguration", given, "new log files are still announced")]
+    if any(to in ours for to in useful):
+        effect = "new files are announced only in some folder; if log files are not in it, we are blind"
+        return [Finding("NotificationConfiguration", given, effect, "high")]
     if not useful:
         effect = "new log files are no longer announced: Trailstream hears of none and is blind"
         return [Finding("NotificationConfiguration", given, effect, "critical")]
@@ -149,20 +155,23 @@ def notification(scene: Scene) -> Sequence[Finding]:
 
 def _is_of_new_files(configuration: Mapping[str, Any]) -> bool:
     events = list(items(configuration.get("Event") or configuration.get("Events")))
-    return not events or any(isinstance(each, str) and each.startswith("s3:ObjectCreated:") for each in events)
+    return not events or any(each in _DELIVERED for each in events)
 
 
-def _reaches(configuration: Mapping[str, Any], prefix: str | None) -> bool:
-    """Whether the filter on keys, if there is one, lets log files through."""
+def _reaches(configuration: Mapping[str, Any], scene: Scene) -> bool | None:
+    """Whether the filter on keys, if there is one, lets log files through; `None` if nobody knows."""
+    account = text_at(scene.record, "recipientAccountId") or ""
+    reaches: bool | None = True
     for rule in items(at(configuration, "Filter", "S3Key", "FilterRule")):
         value = text_at(rule, "Value") or ""
-        start = f"{prefix}/{_LOGS}" if prefix else _LOGS
         name = (text_at(rule, "Name") or "").lower()
-        if name == "suffix" and not ".json.gz".endswith(value):
+        if name == "suffix" and not may_end(value):
             return False
-        if name == "prefix" and prefix is not None and not (start.startswith(value) or value.startswith(start)):
-            return False
-    return True
+        if name == "prefix":
+            reaches = may_begin(value, scene.own.prefix, account)
+            if reaches is False:
+                return False
+    return reaches
 
 
 def replication(scene: Scene) -> Sequence[Finding]:
@@ -179,7 +188,7 @@ def log_object(scene: Scene) -> Sequence[Finding] | None:
     identity = scene.record.get("userIdentity")
     writer = text_at(identity, "invokedBy") if at(identity, "type") == "AWSService" else None
     # AWS's own services write under AWSLogs/ all the time.
-    if _LOGS.lower() not in key.lower() or (writer and writer.endswith(".amazonaws.com")):
+    if LOGS.lower() not in key.lower() or (writer and writer.endswith(".amazonaws.com")):
         return None
     of_trail = _TRAIL_FILE.search(key)
     what = "a log file of CloudTrail's" if of_trail else "a log file"
@@ -189,7 +198,7 @@ def log_object(scene: Scene) -> Sequence[Finding] | None:
 def deleted_object(scene: Scene) -> Sequence[Finding] | None:
     """Of DeleteObject: a file under `AWSLogs/`."""
     key = text_at(scene.parameters, "key") or ""
-    if _LOGS.lower() not in key.lower():
+    if LOGS.lower() not in key.lower():
         return None
     version = text_at(scene.parameters, "versionId")
     effect = (
@@ -201,7 +210,7 @@ def deleted_object(scene: Scene) -> Sequence[Finding] | None:
 def retention(scene: Scene) -> Sequence[Finding] | None:
     """Of PutObjectRetention: is a lock bypassed?"""
     key = text_at(scene.parameters, "key") or ""
-    if _LOGS.lower() not in key.lower():
+    if LOGS.lower() not in key.lower():
         return None
     bypass = scene.parameters.get("x-amz-bypass-governance-retention")
     if flag(bypass) is not True:

@@ -1,0 +1,38 @@
+"""Where an account's log files lie in their bucket: how keys begin or end in; out, whether theirs may do so.
+
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
+"""
+
+import re
+from typing import Final
+
+LOGS: Final = "AWSLogs/"
+_AFTER_ANY_PREFIX: Final = re.compile(r"\A(?:.*/)?AWSLogs/", re.DOTALL)
+_ORGANIZATION: Final = re.compile(r"\Ao-[a-z0-9]*(?:/|\Z)")
+
+
+def may_begin(text: str, prefix: str | None, account: str) -> bool | None:
+    """Whether the key of a log file may begin like this; `None` if that hangs on a prefix that nobody knows.
+
+    Args:
+        text: how a key begins.
+        prefix: of the log files, without slashes at its ends; `None` if unknown.
+        account: whose log files they are; empty: anybody's.
+    """
+    if prefix is not None:
+        head = f"{prefix}/{LOGS}" if prefix else LOGS
+    else:
+        found = _AFTER_ANY_PREFIX.match(text)
+        head = found[0] if found else LOGS
+    if head.startswith(text):
+        return True
+    if not text.startswith(head):
+        return None if prefix is None else False
+    rest = _ORGANIZATION.sub("", text.removeprefix(head))
+    folder = f"{account}/CloudTrail/"
+    return not account or folder.startswith(rest) or rest.startswith(folder)
+
+
+def may_end(text: str) -> bool:
+    """Whether the key of a log file may end like this."""
+    return ".json.gz".endswith(text)

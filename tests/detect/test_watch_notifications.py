@@ -1,0 +1,60 @@
+"""Of what a bucket announces, what reaches the reader."""
+
+from typing import Any, Final
+
+import pytest
+
+from tests.detect.records import ACCOUNT, LOG_FILE
+from tests.detect.test_watch import LOGS, QUEUE_ARN, told
+
+TO_US: Final = {"Queue": QUEUE_ARN, "Event": "s3:ObjectCreated:*"}
+
+
+def only(**more: Any) -> dict[str, Any]:
+    """Our queue alone is told, but not of everything."""
+    return LOGS | {"NotificationConfiguration": {"QueueConfiguration": TO_US | more}}
+
+
+def keys(name: str, value: str) -> dict[str, Any]:
+    return {"S3Key": {"FilterRule": {"Name": name, "Value": value}}}
+
+
+@pytest.mark.parametrize(
+    ("events", "severity"),
+    [
+        ("s3:ObjectCreated:Put", "informational"),
+        (["s3:ObjectCreated:Copy", "s3:ObjectCreated:*"], "informational"),
+        ("s3:ObjectCreated:Copy", "critical"),
+        (["s3:ObjectCreated:CompleteMultipartUpload", "s3:ObjectCreated:Post"], "critical"),
+    ],
+)
+def test_cloudtrail_puts_its_files_and_of_nothing_else_word_is_needed(events: Any, severity: str) -> None:
+    found = told("s3", "PutBucketNotification", only(Event=events))
+
+    assert found is not None
+    assert found[0] == severity
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "severity", "inline"),
+    [
+        ("prefix", "", "informational", "informational"),
+        ("prefix", "logs/AWSL", "informational", "high"),
+        ("prefix", "logs/AWSLogs/1111", "informational", "informational"),
+        ("prefix", f"logs/AWSLogs/o-a1b2/{ACCOUNT}/CloudTrail/", "informational", "informational"),
+        ("Prefix", f"logs/AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/", "informational", "informational"),
+        ("prefix", "logs/AWSLogs/000000000000/", "critical", "critical"),
+        ("prefix", f"logs/AWSLogs/{ACCOUNT}/CloudTrail-Digest/", "critical", "critical"),
+        ("prefix", "nowhere/", "critical", "high"),
+        ("suffix", ".gz", "informational", "informational"),
+        ("suffix", ".txt", "critical", "critical"),
+    ],
+)
+def test_a_filter_that_log_files_do_not_pass_blinds_us(name: str, value: str, severity: str, inline: str) -> None:
+    parameters = only(Filter=keys(name, value))
+    found, unplaced = (told("s3", "PutBucketNotification", parameters, log_file=each) for each in (LOG_FILE, None))
+
+    assert found is not None
+    assert found[0] == severity
+    assert unplaced is not None
+    assert unplaced[0] == inline
