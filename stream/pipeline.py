@@ -358,6 +358,7 @@ class Pipeline:
                     provenance="log_file",
                     log_file=reading.log_file,
                     topic_arn=work.notification.topic_arn,
+                    envelope=None if work.message.replayed else work.notification.envelope,
                 )
             except Exception as error:  # noqa: BLE001 - it concerns this record only
                 alerts = []

@@ -282,6 +282,25 @@ async def test_a_stranger_s_bucket_is_not_asked(bench: _Bench) -> None:
     assert bench.stub.gets == []
 
 
+@pytest.mark.parametrize(("replayed", "envelope"), [(False, "s3"), (True, None)])
+async def test_what_replay_wrote_does_not_tell_how_the_reader_hears_of_files(
+    replayed: bool, envelope: str | None, bench: _Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str | None] = []
+
+    def judge(*_: object, **more: Any) -> list[Alert]:
+        told.append(more["envelope"])
+        return []
+
+    monkeypatch.setattr(_Touchy, "alerts", judge)
+    bench.stub.body = log_file(stop_logging("one"))
+
+    body = s3_event("logs", f"{FOLDER}a.json.gz")
+    await bench.pipeline.process(Message("1", body, receive_count=1, sent_at=None, received_at=0.0, replayed=replayed))
+
+    assert told == [envelope]
+
+
 async def test_poison_is_counted_and_raised(bench: _Bench) -> None:
     with pytest.raises(PoisonMessage):
         await bench.process("poison")

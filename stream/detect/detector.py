@@ -11,7 +11,7 @@ from stream.detect.impact import GUARDING_TAGS, Impact, graded, impact_of, opera
 from stream.detect.links import Portal, links
 from stream.detect.network_activity import is_network_activity
 from stream.detect.outcome import Verdict, verdict_of
-from stream.detect.own_path import key_account, own_path
+from stream.detect.own_path import OwnPath, key_account, own_path
 from stream.detect.rules import CUSTOM, Rule, RuleSet
 from stream.detect.surroundings import Surroundings
 from stream.detect.targets import listed_resources
@@ -89,6 +89,7 @@ class Detector:
         provenance: Provenance,
         log_file: LogFile | None,
         topic_arn: str | None = None,
+        envelope: str | None = None,
     ) -> list[Alert]:
         """The alerts that a record gives rise to, in the order of the rules.
 
@@ -97,6 +98,7 @@ class Detector:
             provenance: how it came to us.
             log_file: that held it, if one did.
             topic_arn: SNS topic that the notification came through, if one did.
+            envelope: shape of that notification, one of `stream.metrics.ENVELOPES`, if one came.
         """
         matched = self.rules.match(record)
         if not matched:
@@ -104,7 +106,8 @@ class Detector:
         passing = is_network_activity(record, log_file)
         if passing and not (matched := [rule for rule in matched if rule.pack == CUSTOM]):
             return []
-        case = self._case(record, provenance, log_file, topic_arn, passing=passing)
+        own = own_path(log_file, topic_arn, self._surroundings(), envelope)
+        case = self._case(record, provenance, log_file, own, passing=passing)
         if case.impact is None:
             matched = [rule for rule in matched if rule.pack not in _BY_TARGET]
         if any(rule.pack not in (_YIELDING, CUSTOM) for rule in matched):
@@ -112,17 +115,10 @@ class Detector:
         return [_alert(case, rule) for rule in matched]
 
     def _case(
-        self,
-        record: dict[str, Any],
-        provenance: Provenance,
-        log_file: LogFile | None,
-        topic_arn: str | None,
-        *,
-        passing: bool,
+        self, record: dict[str, Any], provenance: Provenance, log_file: LogFile | None, own: OwnPath, *, passing: bool
     ) -> _Case:
         verdict = verdict_of(record)
         event = _event(record, verdict, self._account_name)
-        own = own_path(log_file, topic_arn, self._surroundings())
         account, region = event.account_id, event.region
         operation = operation_of(record)
         impact: Impact | None = None

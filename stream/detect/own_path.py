@@ -10,6 +10,7 @@ from stream.detect.surroundings import Surroundings
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
 _FOLDER: Final = "AWSLogs/"
+_BY_S3: Final = ("s3", "sns_s3")
 _ACCOUNT: Final = re.compile(_FOLDER + r"(?:o-[a-z0-9]+/)?([0-9]{12})/")
 
 
@@ -22,6 +23,7 @@ class OwnPath:
         bucket: of the log file that held the record; `None` if there was none.
         prefix: of that log file's key, without slashes at its ends; `None` if unknown.
         topic_arn: the SNS topic that the notification came through, if any.
+        envelope: the shape of that notification, one of `stream.metrics.ENVELOPES`; `None` if unknown.
         around: what is ours, whichever message is looked at.
     """
 
@@ -29,11 +31,17 @@ class OwnPath:
     bucket: str | None = None
     prefix: str | None = None
     topic_arn: str | None = None
+    envelope: str | None = None
     around: Surroundings = field(default_factory=Surroundings)
 
     def knows(self, bucket: str) -> bool:
         """Whether trails may log to this bucket; never if nobody has said which."""
         return any(fnmatchcase(bucket, glob) for glob in self.log_buckets)
+
+    @property
+    def told_by_s3(self) -> bool:
+        """Whether the reader surely stands on a queue or topic that S3 itself tells of new files."""
+        return self.envelope in _BY_S3
 
     def is_topic(self, name_or_arn: str) -> bool:
         """Whether this is the topic that the notification came through."""
@@ -42,7 +50,9 @@ class OwnPath:
         return name_or_arn == self.topic_arn or name_or_arn == self.topic_arn.rpartition(":")[2]
 
 
-def own_path(log_file: LogFile | None, topic_arn: str | None, around: Surroundings) -> OwnPath:
+def own_path(
+    log_file: LogFile | None, topic_arn: str | None, around: Surroundings, envelope: str | None = None
+) -> OwnPath:
     """Gather it for one message.
 
     Trails may log to `around.log_buckets`; if there are none, to `around.buckets` without `*`, and the log file's own.
@@ -51,6 +61,7 @@ def own_path(log_file: LogFile | None, topic_arn: str | None, around: Surroundin
         log_file: that held the record, if one did.
         topic_arn: SNS topic that the notification came through, if one did.
         around: what is ours, whichever message is looked at.
+        envelope: shape of the notification, if one came.
     """
     bucket = log_file.bucket or None if log_file else None
     at, account = _account_folder(log_file.key) if log_file else (0, None)
@@ -58,7 +69,7 @@ def own_path(log_file: LogFile | None, topic_arn: str | None, around: Surroundin
     if bucket and not around.log_buckets:
         globs.append(_literally(bucket))
     prefix = log_file.key[:at].strip("/") if log_file and account else None
-    return OwnPath(tuple(globs), bucket, prefix, topic_arn, around)
+    return OwnPath(tuple(globs), bucket, prefix, topic_arn, envelope, around)
 
 
 def key_account(key: str) -> str | None:

@@ -36,6 +36,7 @@ class Message:
         sent_at: Unix time, if SQS said.
         received_at: as `time.monotonic()` has it.
         quiet: it is of history, and no people are to be told of what is found.
+        replayed: `trailstream replay` wrote it: how the log file was announced at the time, it does not tell.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Message:
     sent_at: float | None
     received_at: float
     quiet: bool = False
+    replayed: bool = False
     give_back_slot: Callable[[], None] = field(default=_no_slot, repr=False, compare=False)
 
     def waiting(self) -> None:
@@ -170,6 +172,7 @@ class Hand:
             received.sent_at,
             now,
             quiet=received.quiet,
+            replayed=received.replayed,
             give_back_slot=give_back_slot,
         )
         held = Held(

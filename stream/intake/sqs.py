@@ -38,6 +38,7 @@ class Received:
     Attributes:
         sent_at: Unix time.
         quiet: it is of history, and no people are to be told of what is found.
+        replayed: `trailstream replay` wrote it: how the log file was announced at the time, it does not tell.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Received:
     receive_count: int
     sent_at: float | None
     quiet: bool = False
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +200,15 @@ def queue_arn(url: str, region: str) -> str:
 def _received(raw: Any) -> Received:
     attributes = raw.get("Attributes", {})
     sent_ms = attributes.get("SentTimestamp")
+    replay = raw.get("MessageAttributes", {}).get(REPLAY)
     return Received(
         id=_text(raw["MessageId"]),
         handle=_text(raw["ReceiptHandle"]),
         body=_text(raw.get("Body", "")),
         receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
         sent_at=int(sent_ms) / 1000 if sent_ms else None,
-        quiet=raw.get("MessageAttributes", {}).get(REPLAY, {}).get("StringValue") == "quiet",
+        quiet=(replay or {}).get("StringValue") == "quiet",
+        replayed=replay is not None,
     )
 
 

@@ -58,11 +58,14 @@ def alerts(
     around: Surroundings = OURS,
     log_file: LogFile | None = LOG_FILE,
     topic_arn: str | None = TOPIC,
+    envelope: str | None = None,
     rules: RuleSet = RULES,
     **fields: Any,
 ) -> list[Alert]:
     one = record(event, parameters, eventSource=f"{source}.amazonaws.com", **fields)
-    return Detector(rules, lambda: around).alerts(one, provenance="log_file", log_file=log_file, topic_arn=topic_arn)
+    return Detector(rules, lambda: around).alerts(
+        one, provenance="log_file", log_file=log_file, topic_arn=topic_arn, envelope=envelope
+    )
 
 
 def told(*args: Any, **more: Any) -> tuple[str, str] | None:

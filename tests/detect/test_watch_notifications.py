@@ -58,3 +58,34 @@ def test_a_filter_that_log_files_do_not_pass_blinds_us(name: str, value: str, se
     assert found[0] == severity
     assert unplaced is not None
     assert unplaced[0] == inline
+
+
+@pytest.mark.parametrize(
+    ("envelope", "severity"),
+    [
+        ("s3", "critical"),
+        ("sns_s3", "critical"),
+        ("eventbridge", "informational"),
+        ("sns_eventbridge", "informational"),
+        ("cloudtrail_sns", "informational"),
+        (None, "informational"),
+    ],
+)
+def test_eventbridge_is_of_no_use_to_who_stands_on_a_queue_of_s3s(envelope: str | None, severity: str) -> None:
+    bridge: dict[str, Any] = {"EventBridgeConfiguration": ""}
+    alone, beside, other = (
+        told("s3", "PutBucketNotification", bucket | {"NotificationConfiguration": each}, envelope=envelope)
+        for bucket, each in (
+            (LOGS, bridge),
+            (LOGS, bridge | {"QueueConfiguration": TO_US}),
+            ({"bucketName": "trail-more"}, bridge),
+        )
+    )
+
+    assert alone is not None
+    assert alone[0] == severity
+    assert ("to EventBridge alone" in alone[1]) == (severity == "critical")
+    assert beside is not None
+    assert beside[0] == "informational"
+    assert other is not None  # of which the record's own way tells nothing
+    assert other[0] == "informational"

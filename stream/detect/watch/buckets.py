@@ -138,11 +138,16 @@ def notification(scene: Scene) -> Sequence[Finding]:
     reached = [(to, _reaches(each, scene)) for to, each in announced if _is_of_new_files(each)]
     useful = [to for to, whether in reached if whether is not False]
     bridged = any(name in given for name in ("EventBridgeConfiguration", "EventBridge"))
-    if bridged or any(to in ours and whether for to, whether in reached):
+    # What S3 gives to EventBridge is of no use to who hears of this bucket by S3's own queue or topic.
+    by_s3 = scene.own.told_by_s3 and scene.own.bucket in scene.names
+    if (bridged and not by_s3) or any(to in ours and whether for to, whether in reached):
         return [Finding("NotificationConfiguration", given, "new log files are still announced")]
     if any(to in ours for to in useful):
         effect = "new files are announced only in some folder; if log files are not in it, we are blind"
         return [Finding("NotificationConfiguration", given, effect, "high")]
+    if bridged and not useful:
+        effect = "new log files are announced to EventBridge alone, and to no queue or topic of S3's: we are blind"
+        return [Finding("NotificationConfiguration", given, effect, "critical")]
     if not useful:
         effect = "new log files are no longer announced: Trailstream hears of none and is blind"
         return [Finding("NotificationConfiguration", given, effect, "critical")]
