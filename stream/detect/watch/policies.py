@@ -6,12 +6,11 @@ from typing import Any, Final
 
 from stream.detect.fields import document
 from stream.detect.finding import Finding
+from stream.detect.watch.conditions import is_of_transport
 from stream.detect.watch.row import Scene
 from stream.json_value import at, fold, items
 
 CLOUDTRAIL: Final = "cloudtrail.amazonaws.com"
-_TRANSPORT: Final = ("aws:securetransport", "s3:tlsversion")
-"""A Deny on these conditions alone keeps out who does not encrypt: neither CloudTrail nor a reader."""
 
 
 def bucket_policy(scene: Scene) -> Sequence[Finding]:
@@ -75,13 +74,7 @@ def _allows(statement: Mapping[str, Any], service: str | None, action: str) -> b
 def _denies(statement: Mapping[str, Any], actions: Sequence[str]) -> bool:
     if statement.get("Effect") != "Deny" or not any(_acts(statement, action) for action in actions):
         return False
-    condition = statement.get("Condition")
-    keys = (
-        [fold(str(key)) for test in condition.values() if isinstance(test, Mapping) for key in test]
-        if isinstance(condition, Mapping)
-        else []
-    )
-    return not keys or any(key not in _TRANSPORT for key in keys)
+    return not is_of_transport(statement)
 
 
 def _acts(statement: Mapping[str, Any], action: str) -> bool:
