@@ -10,6 +10,7 @@ from stream.detect.surroundings import Surroundings
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
 _FOLDER: Final = "AWSLogs/"
+_ORGANIZATION: Final = _FOLDER + "o-"
 _BY_S3: Final = ("s3", "sns_s3")
 _ACCOUNT: Final = re.compile(_FOLDER + r"(?:o-[a-z0-9]+/)?([0-9]{12})/")
 
@@ -22,6 +23,7 @@ class OwnPath:
         log_buckets: globs of the buckets that trails may log to.
         bucket: of the log file that held the record; `None` if there was none.
         prefix: of that log file's key, without slashes at its ends; `None` if unknown.
+        organization: whether that key lies in an organization's folder, whose trail may be another account's.
         topic_arn: the SNS topic that the notification came through, if any.
         envelope: the shape of that notification, one of `stream.metrics.ENVELOPES`; `None` if unknown.
         around: what is ours, whichever message is looked at.
@@ -30,6 +32,7 @@ class OwnPath:
     log_buckets: tuple[str, ...] = ()
     bucket: str | None = None
     prefix: str | None = None
+    organization: bool = False
     topic_arn: str | None = None
     envelope: str | None = None
     around: Surroundings = field(default_factory=Surroundings)
@@ -69,7 +72,8 @@ def own_path(
     if bucket and not around.log_buckets:
         globs.append(_literally(bucket))
     prefix = log_file.key[:at].strip("/") if log_file and account else None
-    return OwnPath(tuple(globs), bucket, prefix, topic_arn, envelope, around)
+    organization = bool(log_file and account and log_file.key.startswith(_ORGANIZATION, at))
+    return OwnPath(tuple(globs), bucket, prefix, organization, topic_arn, envelope, around)
 
 
 def key_account(key: str) -> str | None:

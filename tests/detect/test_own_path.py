@@ -12,6 +12,13 @@ def test_what_one_message_tells_of_the_way_it_came() -> None:
     assert (own.bucket, own.prefix, own.topic_arn) == ("trail-logs", "logs", TOPIC)
 
 
+@pytest.mark.parametrize(("folder", "organization"), [("", False), ("o-a1b2c3/", True)])
+def test_an_organizations_log_files_are_told_by_their_folder(folder: str, organization: bool) -> None:
+    key = f"o-x/AWSLogs/{folder}{ACCOUNT}/CloudTrail/x.json.gz"
+
+    assert own_path(LogFile("b", key), None, Surroundings()).organization is organization
+
+
 def test_buckets_that_are_read_are_known_but_not_for_being_anything() -> None:
     own = own_path(
         LOG_FILE,

@@ -1,10 +1,16 @@
 """Of a policy, who it lets in and whom it keeps out."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
-from tests.detect.test_watch import ALLOW, LOGS, TLS_ONLY, told
+from stream.alert import LogFile
+from tests.detect.records import ACCOUNT, LOG_FILE, OTHER_ACCOUNT, TRAIL
+from tests.detect.test_watch import ALLOW, KEY, LOGS, TLS_ONLY, told
+
+OTHER_TRAIL: Final = TRAIL.replace(ACCOUNT, OTHER_ACCOUNT)
+IN_ORGANIZATION: Final = LogFile("trail-logs", LOG_FILE.key.replace("AWSLogs/", "AWSLogs/o-a1b2c3/"))
+BUCKET: Final = "arn:aws:s3:::trail-logs"
 
 
 def put(*statements: Any, **more: Any) -> str:
@@ -36,3 +42,97 @@ def put(*statements: Any, **more: Any) -> str:
 )
 def test_a_deny_is_harmless_only_if_it_is_for_who_does_not_encrypt(condition: Any, severity: str) -> None:
     assert put(ALLOW, TLS_ONLY | {"Condition": condition}) == severity
+
+
+def writes(*resources: str, **condition: Any) -> dict[str, Any]:
+    """The statement by which CloudTrail may write, as AWS's documentation and console make it."""
+    acl = {"s3:x-amz-acl": "bucket-owner-full-control"}
+    return ALLOW | {"Resource": list(resources), "Condition": {"StringEquals": acl | condition}}
+
+
+@pytest.mark.parametrize(
+    ("resource", "severity", "inline"),
+    [
+        (f"{BUCKET}/logs/AWSLogs/{ACCOUNT}/*", "informational", "informational"),
+        (f"{BUCKET}/logs/AWSLogs/o-a1b2c3/*", "informational", "informational"),
+        (f"{BUCKET}/logs/AWSLogs/*/CloudTrail/*.json.gz", "informational", "informational"),
+        (f"{BUCKET}/logs/*", "informational", "informational"),
+        (f"{BUCKET}/${{aws:x}}/*", "informational", "informational"),
+        (f"{BUCKET}/*", "informational", "informational"),
+        ("arn:aws:s3:::trail-*", "informational", "informational"),
+        ("*", "informational", "informational"),
+        (f"{BUCKET}/AWSLogs/{ACCOUNT}/*", "critical", "informational"),
+        (f"{BUCKET}/nowhere/*", "critical", "informational"),
+        (f"{BUCKET}/logs/AWSLogs/000000000000/*", "critical", "critical"),
+        (f"{BUCKET}/logs/AWSLogs/{ACCOUNT}/*.txt", "critical", "critical"),
+        (f"{BUCKET}2/logs/AWSLogs/{ACCOUNT}/*", "critical", "critical"),
+        (BUCKET, "critical", "critical"),
+    ],
+)
+def test_cloudtrail_has_to_be_let_in_where_it_writes(resource: str, severity: str, inline: str) -> None:
+    assert put(writes(resource)) == severity
+    assert put(writes(resource), log_file=None) == inline
+    assert put(writes(f"{BUCKET}/nowhere/*"), writes(f"{BUCKET}/tmp/*", f"{BUCKET}/*")) == "informational"
+
+
+@pytest.mark.parametrize(
+    ("condition", "severity"),
+    [
+        ({"aws:SourceArn": TRAIL}, "informational"),
+        ({"aws:SourceArn": f"arn:aws:cloudtrail:*:{ACCOUNT}:trail/*"}, "informational"),
+        ({"aws:SourceArn": [OTHER_TRAIL, TRAIL]}, "informational"),
+        ({"aws:SourceArn": "arn:aws:cloudtrail:*"}, "informational"),
+        ({"aws:SourceArn": "arn:aws:cloudtrail:us-east-1:${aws:x}:trail/y"}, "informational"),
+        ({"aws:SourceAccount": ACCOUNT}, "informational"),
+        ({"aws:SourceOrgID": "o-a1b2c3"}, "informational"),
+        ({"aws:SourceArn": OTHER_TRAIL}, "critical"),
+        ({"aws:sourceArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:x"}, "critical"),
+        ({"AWS:SourceAccount": [OTHER_ACCOUNT]}, "critical"),
+        ({"aws:SourceAccount": int(OTHER_ACCOUNT)}, "critical"),
+    ],
+)
+def test_cloudtrail_has_to_be_let_in_for_the_accounts_trail(condition: dict[str, Any], severity: str) -> None:
+    key = {"Effect": "Allow", "Principal": ALLOW["Principal"], "Action": "kms:GenerateDataKey*", "Resource": "*"}
+    root = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}
+    policy = {"Statement": [root, key | {"Condition": {"StringLike": condition}}]}
+    found = told("kms", "PutKeyPolicy", {"keyId": KEY, "policy": policy})
+
+    assert put(writes(f"{BUCKET}/logs/AWSLogs/{ACCOUNT}/*", **condition)) == severity
+    assert put(ALLOW | {"Condition": {"ForAnyValue:ArnLikeIfExists": condition}}) == severity
+    assert found is not None
+    assert found[0] == severity
+
+
+def test_an_organizations_trail_is_of_another_account_than_its_bucket() -> None:
+    statement = writes(f"{BUCKET}/logs/*", **{"aws:SourceArn": OTHER_TRAIL})
+    folder = writes(f"{BUCKET}/logs/AWSLogs/o-a1b2c3/*", **{"aws:SourceArn": OTHER_TRAIL})
+
+    assert put(statement) == "critical"
+    assert put(statement, log_file=IN_ORGANIZATION) == "informational"
+    assert put(folder, log_file=None) == "informational"
+
+
+def test_a_record_by_another_bucket_tells_nothing_of_who_writes_to_this_one() -> None:
+    statement = writes(f"{BUCKET}/AWSLogs/{OTHER_ACCOUNT}/*", **{"aws:SourceArn": OTHER_TRAIL})
+
+    assert put(statement) == "critical"
+    assert put(statement, log_file=LogFile("trail-more", LOG_FILE.key)) == "informational"
+
+
+@pytest.mark.parametrize(
+    ("condition", "severity"),
+    [
+        ({"StringEquals": {"aws:PrincipalAccount": OTHER_ACCOUNT}}, "critical"),
+        ({"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{OTHER_ACCOUNT}:role/*"}}, "critical"),
+        ({"StringEquals": {"aws:SourceAccount": OTHER_ACCOUNT}}, "critical"),
+        ({"StringEqualsIfExists": {"aws:PrincipalAccount": OTHER_ACCOUNT}}, "informational"),
+        ({"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}, "informational"),
+    ],
+)
+def test_everybody_of_another_account_is_not_cloudtrail(condition: dict[str, Any], severity: str) -> None:
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": condition}
+
+    assert put(everybody) == severity
+    assert put(everybody, log_file=IN_ORGANIZATION) == (
+        "informational" if "aws:SourceAccount" in str(condition) else severity
+    )

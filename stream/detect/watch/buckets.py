@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from stream.detect.finding import Finding
-from stream.detect.watch.log_keys import LOGS, may_begin, may_end
+from stream.detect.watch.log_keys import LOGS, may_begin, may_end, whose
 from stream.detect.watch.row import Scene
 from stream.json_value import at, flag, items, shown, text_at
 
@@ -165,7 +165,7 @@ def _is_of_new_files(configuration: Mapping[str, Any]) -> bool:
 
 def _reaches(configuration: Mapping[str, Any], scene: Scene) -> bool | None:
     """Whether the filter on keys, if there is one, lets log files through; `None` if nobody knows."""
-    account = text_at(scene.record, "recipientAccountId") or ""
+    prefix, account = whose(scene)
     reaches: bool | None = True
     for rule in items(at(configuration, "Filter", "S3Key", "FilterRule")):
         value = text_at(rule, "Value") or ""
@@ -173,7 +173,7 @@ def _reaches(configuration: Mapping[str, Any], scene: Scene) -> bool | None:
         if name == "suffix" and not may_end(value):
             return False
         if name == "prefix":
-            reaches = may_begin(value, scene.own.prefix, account)
+            reaches = may_begin(value, prefix, account)
             if reaches is False:
                 return False
     return reaches

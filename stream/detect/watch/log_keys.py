@@ -6,9 +6,19 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtra
 import re
 from typing import Final
 
+from stream.detect.watch.row import Scene
+from stream.json_value import text_at
+
 LOGS: Final = "AWSLogs/"
 _AFTER_ANY_PREFIX: Final = re.compile(r"\A(?:.*/)?AWSLogs/", re.DOTALL)
 _ORGANIZATION: Final = re.compile(r"\Ao-[a-z0-9]*(?:/|\Z)")
+
+
+def whose(scene: Scene) -> tuple[str | None, str]:
+    """Prefix and account of the log files in a scene's bucket, `None` and empty where they are unknown."""
+    if scene.own.bucket is not None and scene.own.bucket not in scene.names:
+        return None, ""  # the record came by another bucket, and tells nothing of this one
+    return scene.own.prefix, text_at(scene.record, "recipientAccountId") or ""
 
 
 def may_begin(text: str, prefix: str | None, account: str) -> bool | None:

@@ -1,16 +1,19 @@
 """Resource policies: a document as a record has it in; out, whether CloudTrail and the readers keep their way."""
 
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from stream.detect.fields import document
 from stream.detect.finding import Finding
-from stream.detect.watch.conditions import is_of_transport
+from stream.detect.watch.conditions import is_for_others, is_of_transport
+from stream.detect.watch.log_keys import LOGS, may_begin, may_end, whose
 from stream.detect.watch.row import Scene
-from stream.json_value import at, fold, items
+from stream.json_value import at, fold, items, text_at
 
 CLOUDTRAIL: Final = "cloudtrail.amazonaws.com"
+_WILDCARD: Final = re.compile(r"\$\{[^}]*\}|[*?]")
 
 
 def bucket_policy(scene: Scene) -> Sequence[Finding]:
@@ -21,7 +24,7 @@ def bucket_policy(scene: Scene) -> Sequence[Finding]:
         effect = "its policy could not be read: CloudTrail may no longer be able to write log files"
         return [Finding("bucketPolicy", given, effect, "critical")]
     findings = []
-    if not any(_allows(each, CLOUDTRAIL, "s3:putobject") for each in statements):
+    if not any(_allows(each, CLOUDTRAIL, "s3:putobject") and _lets_files_in(each, scene) for each in statements):
         effect = "CloudTrail may no longer write log files there: no statement of its policy allows it"
         findings.append(Finding("bucketPolicy", given, effect, "critical"))
     if any(_denies(each, ("s3:putobject", "s3:getobject", "s3:getbucketacl", "s3:listbucket")) for each in statements):
@@ -38,7 +41,12 @@ def key_policy(scene: Scene) -> Sequence[Finding]:
         effect = "its policy could not be read: CloudTrail may no longer be able to encrypt log files"
         return [Finding("policy", given, effect, "critical")]
     findings = []
-    if not any(_allows(each, CLOUDTRAIL, "kms:generatedatakey") for each in statements):
+    home = text_at(scene.record, "recipientAccountId") or ""
+    if not any(
+        _allows(each, CLOUDTRAIL, "kms:generatedatakey")
+        and not is_for_others(each, home, any_trail=scene.own.organization)
+        for each in statements
+    ):
         effect = "CloudTrail may no longer encrypt log files with it, so that none are delivered"
         findings.append(Finding("policy", given, effect, "critical"))
     if not any(_allows(each, None, "kms:decrypt") for each in statements):
@@ -69,6 +77,30 @@ def _allows(statement: Mapping[str, Any], service: str | None, action: str) -> b
     if principal == "*" or "*" in items(at(principal, "AWS")):
         return True
     return any(isinstance(each, str) and fold(each) == service for each in items(at(principal, "Service")))
+
+
+def _lets_files_in(statement: Mapping[str, Any], scene: Scene) -> bool:
+    """Whether log files of the account are among what CloudTrail may write by this statement."""
+    named = [each for each in items(statement.get("Resource")) if isinstance(each, str)]
+    # An organization's trail is its management account's, and its bucket is often in another.
+    organization = scene.own.organization or any(f"/{LOGS}o-" in each for each in named)
+    _, account = whose(scene)
+    if is_for_others(statement, account, any_trail=organization):
+        return False
+    return not named or any(_holds_logs(each, scene) for each in named)
+
+
+def _holds_logs(resource: str, scene: Scene) -> bool:
+    """Whether what stands before the first wildcard, and after the last, can be of a log file's ARN."""
+    start, *others = _WILDCARD.split(resource)
+    if not others or not scene.names:
+        return not scene.names
+    folder = scene.names[0] + "/"
+    if not may_end(others[-1]):
+        return False
+    return folder.startswith(start) or (
+        start.startswith(folder) and may_begin(start.removeprefix(folder), *whose(scene)) is not False
+    )
 
 
 def _denies(statement: Mapping[str, Any], actions: Sequence[str]) -> bool:
