@@ -136,3 +136,22 @@ def test_everybody_of_another_account_is_not_cloudtrail(condition: dict[str, Any
     assert put(everybody, log_file=IN_ORGANIZATION) == (
         "informational" if "aws:SourceAccount" in str(condition) else severity
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "severity"),
+    [
+        ({"Action": "s3:*"}, "high"),
+        ({"Action": ["s3:ListBucket", "s3:GetObject"]}, "high"),
+        ({"Action": "s3:PutObject", "Principal": {"AWS": ["*"]}}, "high"),
+        ({"Action": "s3:Delete*", "Condition": {}}, "high"),
+        ({"Action": "s3:ListBucket"}, "informational"),
+        ({"Action": "s3:GetObject", "Effect": "Deny"}, "critical"),
+        ({"Action": "s3:GetObject", "Principal": {"AWS": OTHER_ACCOUNT}}, "informational"),
+        ({"Action": "s3:GetObject", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-a1"}}}, "informational"),
+    ],
+)
+def test_a_policy_opens_a_bucket_to_everybody_as_an_access_list_does(more: dict[str, Any], severity: str) -> None:
+    everybody = {"Effect": "Allow", "Principal": "*", "Resource": f"{BUCKET}/*"}
+
+    assert put(ALLOW, everybody | more) == severity

@@ -13,11 +13,12 @@ from stream.detect.watch.row import Scene
 from stream.json_value import at, fold, items, text_at
 
 CLOUDTRAIL: Final = "cloudtrail.amazonaws.com"
+_ON_FILES: Final = ("s3:getobject", "s3:putobject", "s3:deleteobject")
 _WILDCARD: Final = re.compile(r"\$\{[^}]*\}|[*?]")
 
 
 def bucket_policy(scene: Scene) -> Sequence[Finding]:
-    """Of PutBucketPolicy: may CloudTrail still write, and is anybody denied?"""
+    """Of PutBucketPolicy: may CloudTrail still write, is anybody denied, and is everybody let in?"""
     given = scene.parameters.get("bucketPolicy")
     statements = _statements(given)
     if statements is None:
@@ -30,6 +31,9 @@ def bucket_policy(scene: Scene) -> Sequence[Finding]:
     if any(_denies(each, ("s3:putobject", "s3:getobject", "s3:getbucketacl", "s3:listbucket")) for each in statements):
         effect = "a Deny in its policy may keep CloudTrail from writing, or readers from reading, log files"
         findings.append(Finding("bucketPolicy", given, effect, "critical"))
+    if any(_opens(each) for each in statements):
+        effect = "everybody on the Internet may read, write or delete what is in it"
+        findings.append(Finding("bucketPolicy", given, effect, "high"))
     return findings or [Finding("bucketPolicy", given, "CloudTrail may still write log files there")]
 
 
@@ -74,9 +78,23 @@ def _allows(statement: Mapping[str, Any], service: str | None, action: str) -> b
     principal = statement.get("Principal")
     if service is None:
         return principal is not None
-    if principal == "*" or "*" in items(at(principal, "AWS")):
+    if _is_everybody(principal):
         return True
     return any(isinstance(each, str) and fold(each) == service for each in items(at(principal, "Service")))
+
+
+def _is_everybody(principal: Any) -> bool:
+    return principal == "*" or "*" in items(at(principal, "AWS"))
+
+
+def _opens(statement: Mapping[str, Any]) -> bool:
+    """Whether everybody may do something to files by it, on no condition."""
+    return (
+        statement.get("Effect") == "Allow"
+        and _is_everybody(statement.get("Principal"))
+        and not statement.get("Condition")
+        and any(_acts(statement, action) for action in _ON_FILES)
+    )
 
 
 def _lets_files_in(statement: Mapping[str, Any], scene: Scene) -> bool:
