@@ -1,12 +1,13 @@
 """Of a policy, who it lets in and whom it keeps out."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 
 from stream.alert import LogFile
 from tests.detect.records import ACCOUNT, LOG_FILE, OTHER_ACCOUNT, TRAIL
-from tests.detect.test_watch import ALLOW, KEY, LOGS, TLS_ONLY, told
+from tests.detect.test_watch import ALLOW, KEY, LOGS, OURS, TLS_ONLY, told
 
 OTHER_TRAIL: Final = TRAIL.replace(ACCOUNT, OTHER_ACCOUNT)
 IN_ORGANIZATION: Final = LogFile("trail-logs", LOG_FILE.key.replace("AWSLogs/", "AWSLogs/o-a1b2c3/"))
@@ -155,3 +156,30 @@ def test_a_policy_opens_a_bucket_to_everybody_as_an_access_list_does(more: dict[
     everybody = {"Effect": "Allow", "Principal": "*", "Resource": f"{BUCKET}/*"}
 
     assert put(ALLOW, everybody | more) == severity
+
+
+@pytest.mark.parametrize(
+    ("more", "severity"),
+    [
+        ({"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}, "informational"),
+        ({"Principal": {"AWS": [OTHER_ACCOUNT, ACCOUNT]}}, "informational"),
+        ({"Principal": {"AWS": "*"}, "Condition": {"StringEquals": {"kms:CallerAccount": ACCOUNT}}}, "informational"),
+        ({"Principal": {"AWS": "AIDACKCEVSQ6C2EXAMPLE"}}, "informational"),
+        ({"Principal": {"AWS": OTHER_ACCOUNT, "Service": "x.amazonaws.com"}}, "informational"),
+        ({"Principal": "*"}, "informational"),
+        ({"Principal": {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"}}, "critical"),
+        ({"Principal": {"AWS": [OTHER_ACCOUNT, f"arn:aws:sts::{OTHER_ACCOUNT}:assumed-role/x/y"]}}, "critical"),
+        ({"Principal": "*", "Condition": {"StringEquals": {"kms:CallerAccount": OTHER_ACCOUNT}}}, "critical"),
+    ],
+)
+def test_who_decrypts_for_another_account_is_no_reader_of_ours(more: dict[str, Any], severity: str) -> None:
+    writer = {"Effect": "Allow", "Principal": ALLOW["Principal"], "Action": "kms:GenerateDataKey*", "Resource": "*"}
+    reader = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"} | more
+    parameters = {"keyId": KEY, "policy": {"Statement": [writer, reader]}}
+    abroad = replace(OURS, roles=(f"arn:aws:iam::{OTHER_ACCOUNT}:role/reader", "reader"))
+    ours, theirs = told("kms", "PutKeyPolicy", parameters), told("kms", "PutKeyPolicy", parameters, around=abroad)
+
+    assert ours is not None
+    assert ours[0] == severity
+    assert theirs is not None
+    assert theirs[0] == "informational"

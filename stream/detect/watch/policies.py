@@ -13,6 +13,7 @@ from stream.detect.watch.row import Scene
 from stream.json_value import at, fold, items, text_at
 
 CLOUDTRAIL: Final = "cloudtrail.amazonaws.com"
+_ACCOUNT: Final = re.compile(r"(?:arn:[^:]*:(?:iam|sts)::)?([0-9]{12})(?::.*)?", re.DOTALL)
 _ON_FILES: Final = ("s3:getobject", "s3:putobject", "s3:deleteobject")
 _WILDCARD: Final = re.compile(r"\$\{[^}]*\}|[*?]")
 
@@ -53,8 +54,10 @@ def key_policy(scene: Scene) -> Sequence[Finding]:
     ):
         effect = "CloudTrail may no longer encrypt log files with it, so that none are delivered"
         findings.append(Finding("policy", given, effect, "critical"))
-    if not any(_allows(each, None, "kms:decrypt") for each in statements):
-        effect = "no statement of its policy allows anybody to decrypt log files"
+    readers = {home, *(role.split(":")[4] for role in scene.own.around.roles if role.count(":") > 4)}
+    decrypting = [each for each in statements if _allows(each, None, "kms:decrypt")]
+    if not any(_is_for(each, account) for each in decrypting for account in readers):
+        effect = "no statement of its policy allows anybody of the account to decrypt log files"
         findings.append(Finding("policy", given, effect, "critical"))
     if any(_denies(each, ("kms:generatedatakey", "kms:decrypt")) for each in statements):
         effect = "a Deny in its policy may keep CloudTrail from encrypting, or readers from decrypting, log files"
@@ -85,6 +88,16 @@ def _allows(statement: Mapping[str, Any], service: str | None, action: str) -> b
 
 def _is_everybody(principal: Any) -> bool:
     return principal == "*" or "*" in items(at(principal, "AWS"))
+
+
+def _is_for(statement: Mapping[str, Any], account: str) -> bool:
+    """Whether principals of this account, or of an unknown one, are among its; an empty account is any."""
+    principal = statement.get("Principal")
+    if account and isinstance(principal, Mapping) and set(principal) == {"AWS"}:
+        named = [_ACCOUNT.fullmatch(each) if isinstance(each, str) else None for each in items(principal["AWS"])]
+        if named and not any(each is None or each[1] == account for each in named):
+            return False
+    return not is_for_others(statement, account)
 
 
 def _opens(statement: Mapping[str, Any]) -> bool:
