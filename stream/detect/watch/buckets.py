@@ -31,10 +31,11 @@ def lifecycle(scene: Scene) -> Sequence[Finding]:
         expiry = [rule.get(name) for name in ("Expiration", "NoncurrentVersionExpiration")]
         days = [_days(each) for each in expiry if isinstance(each, Mapping)]
         prefix = _prefix(rule)
-        if not [each for each in days if each] or not _covers_logs(prefix, scene.own.prefix):
+        if not [each for each in days if each] or (covered := _covers_logs(prefix, scene)) is False:
             continue
         under = f" under {shown(prefix, _TEXT_CHARACTERS)}" if prefix else ""
-        effect = f"log files{under} are deleted by themselves {', '.join(filter(None, days))}"
+        what = "log files" if covered else "files that may be log files"
+        effect = f"{what}{under} are deleted by themselves {', '.join(filter(None, days))}"
         findings.append(Finding("LifecycleConfiguration", rule, effect, "critical"))
     if given is None and not findings:
         effect = "its lifecycle could not be read and may let log files expire"
@@ -56,11 +57,18 @@ def _prefix(rule: Mapping[str, Any]) -> str:
     return next(filter(None, (text_at(rule, *place) for place in places)), "")
 
 
-def _covers_logs(prefix: str, own_prefix: str | None) -> bool:
-    """Log files lie under `[prefix/]AWSLogs/`; who writes `*` means all, though S3 takes it to the letter."""
+def _covers_logs(prefix: str, scene: Scene) -> bool | None:
+    """Log files lie under `[prefix/]AWSLogs/`; who writes `*` means all, though S3 takes it to the letter.
+
+    `None`: it may. Of a bucket that is only taken for one of log files, an unknown prefix is not said to be theirs too.
+    """
     start = prefix.rstrip("*")
+    own_prefix, _ = whose(scene)
     place = f"{own_prefix}/{LOGS}" if own_prefix else LOGS
-    return place.startswith(start) or LOGS in start + "/"
+    if place.startswith(start) or LOGS in start + "/":
+        return True
+    named = any(scene.own.knows(name) or scene.own.around.reads(name) for name in scene.names)
+    return None if own_prefix is None and named else False
 
 
 def versioning(scene: Scene) -> Sequence[Finding]:

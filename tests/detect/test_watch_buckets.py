@@ -1,11 +1,14 @@
-"""Of what a bucket announces, what reaches the reader."""
+"""Of what a bucket announces, what reaches the reader; of what it lets expire, what may be log files."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 
+from stream.alert import LogFile
+from stream.detect.surroundings import Surroundings
 from tests.detect.records import ACCOUNT, LOG_FILE
-from tests.detect.test_watch import LOGS, QUEUE_ARN, told
+from tests.detect.test_watch import LOGS, OURS, QUEUE_ARN, told
 
 TO_US: Final = {"Queue": QUEUE_ARN, "Event": "s3:ObjectCreated:*"}
 
@@ -89,3 +92,28 @@ def test_eventbridge_is_of_no_use_to_who_stands_on_a_queue_of_s3s(envelope: str 
     assert beside[0] == "informational"
     assert other is not None  # of which the record's own way tells nothing
     assert other[0] == "informational"
+
+
+def test_where_log_files_lie_nobody_knows_a_rule_for_some_folder_may_be_for_theirs() -> None:
+    expiring: dict[str, Any] = {"Status": "Enabled", "Filter": {"Prefix": "archive/"}, "Expiration": {"Days": 1}}
+    parameters = {"bucketName": "trail-logs", "LifecycleConfiguration": {"Rule": expiring}}
+    aside = LogFile("trail-more", LOG_FILE.key)
+
+    for log_file in (None, aside):
+        assert told("s3", "PutBucketLifecycle", parameters, log_file=log_file) == (
+            "critical",
+            "files that may be log files under archive/ are deleted by themselves after 1 days.",
+        )
+    named = replace(OURS, buckets=("*",), log_buckets=("trail-logs",))
+    assert told("s3", "PutBucketLifecycle", parameters, log_file=None, around=named) is not None
+    assert told("s3", "PutBucketLifecycle", parameters) == (
+        "informational",
+        "nothing is known to be weaker than before.",
+    )
+
+
+def test_of_a_bucket_that_is_only_taken_for_one_of_log_files_no_folder_is_taken_for_theirs() -> None:
+    expiring: dict[str, Any] = {"Status": "Enabled", "Prefix": "tmp/", "Expiration": {"Days": 1}}
+    guessed = {"bucketName": "acme-cloudtrail", "LifecycleConfiguration": {"Rule": expiring}}
+
+    assert told("s3", "PutBucketLifecycle", guessed, log_file=None, around=Surroundings()) is None
