@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import structlog
 
+from stream import pipeline
 from stream.alert import Alert
 from stream.aws import Aws
 from stream.decode import LogDecoder, Prefilter, Record
@@ -177,6 +178,7 @@ async def test_that_a_large_file_has_no_end_is_not_found_out_on_the_event_loop(
             threads.add(threading.get_ident())
 
     monkeypatch.setattr(LogDecoder, "last_steps", taken)
+    monkeypatch.setattr(pipeline, "_INLINE_S", 60.0)  # it is the size that decides here
     text = json.dumps({"Records": [describe(str(number), x="x" * 1000) for number in range(records)]})
     bench.stub.body = gzip.compress(text[:-2].encode(), 1)
     with pytest.raises(MessageFailed, match="bad_json"):
