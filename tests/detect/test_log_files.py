@@ -38,7 +38,7 @@ def test_a_log_file_that_is_moved_away_is_told() -> None:
     ("event", "more", "severity", "words"),
     [
         ("PutObjectLegalHold", {"LegalHold": {"Status": "OFF"}}, "high", "nothing holds it any more"),
-        ("PutObjectLegalHold", {"legal-hold": ""}, "high", "nothing holds it any more"),
+        ("PutObjectLegalHold", {"legal-hold": ""}, "high", "its hold was changed, and may be gone"),
         ("PutObjectLegalHold", {"LegalHold": {"Status": "ON"}}, "informational", "nothing is known"),
         ("PutObjectAcl", {"x-amz-acl": ["public-read"]}, "high", "everybody"),
         ("PutObjectAcl", {"x-amz-grant-read": ["id=1"]}, "medium", "other accounts"),

@@ -46,7 +46,7 @@ def test_cloudtrail_puts_its_files_and_of_nothing_else_word_is_needed(events: An
         ("prefix", "logs/AWSLogs/1111", "informational", "informational"),
         ("prefix", f"logs/AWSLogs/o-a1b2/{ACCOUNT}/CloudTrail/", "informational", "informational"),
         ("Prefix", f"logs/AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/", "informational", "informational"),
-        ("prefix", "logs/AWSLogs/000000000000/", "critical", "critical"),
+        ("prefix", "logs/AWSLogs/000000000000/", "critical", "informational"),
         ("prefix", f"logs/AWSLogs/{ACCOUNT}/CloudTrail-Digest/", "critical", "critical"),
         ("prefix", "nowhere/", "critical", "high"),
         ("suffix", ".gz", "informational", "informational"),
@@ -101,7 +101,7 @@ def test_where_log_files_lie_nobody_knows_a_rule_for_some_folder_may_be_for_thei
 
     for log_file in (None, aside):
         assert told("s3", "PutBucketLifecycle", parameters, log_file=log_file) == (
-            "critical",
+            "high",
             "files that may be log files under archive/ are deleted by themselves after 1 days.",
         )
     named = replace(OURS, buckets=("*",), log_buckets=("trail-logs",))

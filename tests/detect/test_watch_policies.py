@@ -38,6 +38,7 @@ def put(*statements: Any, **more: Any) -> str:
         ({"NumericLessThan": {"s3:TlsVersion": {"1.2": 10**400}}}, "critical"),
         ({"NumericLessThan": {"s3:TlsVersion": 10**400}}, "critical"),
         ({"Bool": {"aws:SecureTransport": "false"}, "StringEquals": {"a:b": "c"}}, "critical"),
+        ({"NumericLessThanIfExists": {"s3:TlsVersion": "1.2"}}, "informational"),
         ({}, "critical"),
     ],
 )
@@ -64,7 +65,7 @@ def writes(*resources: str, **condition: Any) -> dict[str, Any]:
         ("*", "informational", "informational"),
         (f"{BUCKET}/AWSLogs/{ACCOUNT}/*", "critical", "informational"),
         (f"{BUCKET}/nowhere/*", "critical", "informational"),
-        (f"{BUCKET}/logs/AWSLogs/000000000000/*", "critical", "critical"),
+        (f"{BUCKET}/logs/AWSLogs/000000000000/*", "critical", "informational"),
         (f"{BUCKET}/logs/AWSLogs/{ACCOUNT}/*.txt", "critical", "critical"),
         (f"{BUCKET}2/logs/AWSLogs/{ACCOUNT}/*", "critical", "critical"),
         (BUCKET, "critical", "critical"),
@@ -77,22 +78,24 @@ def test_cloudtrail_has_to_be_let_in_where_it_writes(resource: str, severity: st
 
 
 @pytest.mark.parametrize(
-    ("condition", "severity"),
+    ("condition", "severity", "of_key"),
     [
-        ({"aws:SourceArn": TRAIL}, "informational"),
-        ({"aws:SourceArn": f"arn:aws:cloudtrail:*:{ACCOUNT}:trail/*"}, "informational"),
-        ({"aws:SourceArn": [OTHER_TRAIL, TRAIL]}, "informational"),
-        ({"aws:SourceArn": "arn:aws:cloudtrail:*"}, "informational"),
-        ({"aws:SourceArn": "arn:aws:cloudtrail:us-east-1:${aws:x}:trail/y"}, "informational"),
-        ({"aws:SourceAccount": ACCOUNT}, "informational"),
-        ({"aws:SourceOrgID": "o-a1b2c3"}, "informational"),
-        ({"aws:SourceArn": OTHER_TRAIL}, "critical"),
-        ({"aws:sourceArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:x"}, "critical"),
-        ({"AWS:SourceAccount": [OTHER_ACCOUNT]}, "critical"),
-        ({"aws:SourceAccount": int(OTHER_ACCOUNT)}, "critical"),
+        ({"aws:SourceArn": TRAIL}, "informational", "informational"),
+        ({"aws:SourceArn": f"arn:aws:cloudtrail:*:{ACCOUNT}:trail/*"}, "informational", "informational"),
+        ({"aws:SourceArn": [OTHER_TRAIL, TRAIL]}, "informational", "informational"),
+        ({"aws:SourceArn": "arn:aws:cloudtrail:*"}, "informational", "informational"),
+        ({"aws:SourceArn": "arn:aws:cloudtrail:us-east-1:${aws:x}:trail/y"}, "informational", "informational"),
+        ({"aws:SourceAccount": ACCOUNT}, "informational", "informational"),
+        ({"aws:SourceOrgID": "o-a1b2c3"}, "informational", "informational"),
+        ({"aws:SourceArn": OTHER_TRAIL}, "critical", "high"),
+        ({"aws:sourceArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:x"}, "critical", "critical"),
+        ({"AWS:SourceAccount": [OTHER_ACCOUNT]}, "critical", "high"),
+        ({"aws:SourceAccount": int(OTHER_ACCOUNT)}, "critical", "high"),
     ],
 )
-def test_cloudtrail_has_to_be_let_in_for_the_accounts_trail(condition: dict[str, Any], severity: str) -> None:
+def test_cloudtrail_has_to_be_let_in_for_the_accounts_trail(
+    condition: dict[str, Any], severity: str, of_key: str
+) -> None:
     key = {"Effect": "Allow", "Principal": ALLOW["Principal"], "Action": "kms:GenerateDataKey*", "Resource": "*"}
     root = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}
     policy = {"Statement": [root, key | {"Condition": {"StringLike": condition}}]}
@@ -101,7 +104,7 @@ def test_cloudtrail_has_to_be_let_in_for_the_accounts_trail(condition: dict[str,
     assert put(writes(f"{BUCKET}/logs/AWSLogs/{ACCOUNT}/*", **condition)) == severity
     assert put(ALLOW | {"Condition": {"ForAnyValue:ArnLikeIfExists": condition}}) == severity
     assert found is not None
-    assert found[0] == severity
+    assert found[0] == of_key, "an organization's key is often in another account than its trail"
 
 
 def test_an_organizations_trail_is_of_another_account_than_its_bucket() -> None:
@@ -110,6 +113,7 @@ def test_an_organizations_trail_is_of_another_account_than_its_bucket() -> None:
 
     assert put(statement) == "critical"
     assert put(statement, log_file=IN_ORGANIZATION) == "informational"
+    assert put(statement, log_file=None) == "informational", "whose trail writes there nobody knows"
     assert put(folder, log_file=None) == "informational"
 
 

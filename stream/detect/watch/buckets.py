@@ -36,7 +36,7 @@ def lifecycle(scene: Scene) -> Sequence[Finding]:
         under = f" under {shown(prefix, _TEXT_CHARACTERS)}" if prefix else ""
         what = "log files" if covered else "files that may be log files"
         effect = f"{what}{under} are deleted by themselves {', '.join(filter(None, days))}"
-        findings.append(Finding("LifecycleConfiguration", rule, effect, "critical"))
+        findings.append(Finding("LifecycleConfiguration", rule, effect, "critical" if covered else "high"))
     if given is None and not findings:
         effect = "its lifecycle could not be read and may let log files expire"
         return [Finding("LifecycleConfiguration", None, effect, "critical")]

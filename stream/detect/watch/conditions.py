@@ -10,6 +10,7 @@ from typing import Any, Final
 from stream.json_value import flag, fold, integer_text, items
 
 _NEWEST_TLS: Final = 1.3
+_LESS: Final = ("numericlessthan", "numericlessthanifexists")
 _EQUALS: Final = ("stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike")
 _OF_SOURCE: Final = ("aws:sourcearn", "aws:sourceaccount")
 _OF_CALLER: Final = ("aws:principalarn", "aws:principalaccount", "kms:calleraccount")
@@ -67,7 +68,7 @@ def _tests(statement: Mapping[str, Any]) -> Iterator[tuple[str, str, list[Any]]]
 def _fails_tls(operator: str, key: str, values: list[Any]) -> bool:
     if key == "aws:securetransport":
         return operator in ("bool", "boolifexists") and bool(values) and all(flag(each) is False for each in values)
-    return key == "s3:tlsversion" and operator == "numericlessthan" and bool(values) and all(map(_is_tls, values))
+    return key == "s3:tlsversion" and operator in _LESS and bool(values) and all(map(_is_tls, values))
 
 
 def _is_tls(version: Any) -> bool:

@@ -11,13 +11,14 @@ from stream.json_value import text_at
 
 LOGS: Final = "AWSLogs/"
 _AFTER_ANY_PREFIX: Final = re.compile(r"\A(?:.*/)?AWSLogs/", re.DOTALL)
+_ACCOUNT: Final = re.compile(r"([0-9]{12})/")
 _ORGANIZATION: Final = re.compile(r"\Ao-[a-z0-9]*(?:/|\Z)")
 
 
 def whose(scene: Scene) -> tuple[str | None, str]:
     """Prefix and account of the log files in a scene's bucket, `None` and empty where they are unknown."""
-    if scene.own.bucket is not None and scene.own.bucket not in scene.names:
-        return None, ""  # the record came by another bucket, and tells nothing of this one
+    if scene.own.bucket is None or scene.own.bucket not in scene.names:
+        return None, ""  # the record came by another way, and tells nothing of whose files are in this bucket
     return scene.own.prefix, text_at(scene.record, "recipientAccountId") or ""
 
 
@@ -39,6 +40,8 @@ def may_begin(text: str, prefix: str | None, account: str) -> bool | None:
     if not text.startswith(head):
         return None if prefix is None else False
     rest = _ORGANIZATION.sub("", text.removeprefix(head))
+    if not account and (found := _ACCOUNT.match(rest)):
+        account = found[1]
     folder = f"{account}/CloudTrail/"
     return not account or folder.startswith(rest) or rest.startswith(folder)
 

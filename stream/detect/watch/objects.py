@@ -39,7 +39,8 @@ def legal_hold(scene: Scene) -> Sequence[Finding] | None:
     status = text_at(scene.parameters, "LegalHold", "Status")
     if status == "ON":
         return [Finding("LegalHold", status, "a log file can't be deleted while it is held")]
-    return [Finding("LegalHold", status, "a log file may be deleted: nothing holds it any more", "high")]
+    effect = "nothing holds it any more" if status == "OFF" else "its hold was changed, and may be gone"
+    return [Finding("LegalHold", status, f"a log file may be deleted: {effect}", "high")]
 
 
 def access_list(scene: Scene) -> Sequence[Finding] | None:

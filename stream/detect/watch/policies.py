@@ -47,13 +47,14 @@ def key_policy(scene: Scene) -> Sequence[Finding]:
         return [Finding("policy", given, effect, "critical")]
     findings = []
     home = text_at(scene.record, "recipientAccountId") or ""
-    if not any(
-        _allows(each, CLOUDTRAIL, "kms:generatedatakey")
-        and not is_for_others(each, home, any_trail=scene.own.organization)
-        for each in statements
-    ):
+    encrypting = [each for each in statements if _allows(each, CLOUDTRAIL, "kms:generatedatakey")]
+    if all(is_for_others(each, "") for each in encrypting):
         effect = "CloudTrail may no longer encrypt log files with it, so that none are delivered"
         findings.append(Finding("policy", given, effect, "critical"))
+    elif not scene.own.organization and all(is_for_others(each, home) for each in encrypting):
+        # The key of an organization's log files is often in another account than its trail.
+        effect = "CloudTrail may encrypt log files with it for another account's trail only"
+        findings.append(Finding("policy", given, effect, "high"))
     readers = {home, *(role.split(":")[4] for role in scene.own.around.roles if role.count(":") > 4)}
     decrypting = [each for each in statements if _allows(each, None, "kms:decrypt")]
     if not any(_is_for(each, account) for each in decrypting for account in readers):
