@@ -18,7 +18,7 @@ from isal import igzip_lib
 from stream.decode.beginning import MOST_BYTES
 from stream.decode.inflate import WINDOW_BYTES
 from stream.decode.scan import Prefilter
-from stream.decode.scout import SHORTEST_BYTES, Scout
+from stream.decode.scout import SHORTEST_BYTES, SPACE, Scout
 from stream.decode.split import Batch
 from stream.decode.texture import has_tiny_elements, has_tiny_values
 
@@ -51,8 +51,8 @@ class _LogFile(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 _parse: Final = msgspec.json.Decoder(_LogFile).decode
 _NOTHING: Final = msgspec.Raw(b"")
 
-_HEAD: Final = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"Records"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
-_TAIL: Final = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*")
+_HEAD: Final = re.compile(SPACE.join((b"", rb"\{", b'"Records"', b":", rb"(?=\[)")))
+_TAIL: Final = re.compile(SPACE.join((b"", rb"\}", b"")))
 
 
 @dataclass(frozen=True, slots=True)

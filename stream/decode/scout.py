@@ -22,13 +22,15 @@ SHORTEST_BYTES: Final = 256 * 1024
 LEAST_RECORD_BYTES: Final = 4 * SHORTEST_BYTES
 """With a limit for records below this the slow way alone can tell which one passes it."""
 
-_SPACE: Final = rb"[ \t\r\n]*"
+SPACE: Final = rb"[ \t\r\n]*"
+"""JSON's white space, in a regular expression."""
+
 _HEAD: Final = re.compile(
-    _SPACE.join((b"", rb"\{", b'"Records"', b":", rb"\[", b"")) + rb"(\{" + _SPACE + b'"eventVersion")'
+    SPACE.join((b"", rb"\{", b'"Records"', b":", rb"\[", b"")) + rb"(\{" + SPACE + b'"eventVersion")'
 )
 """CloudTrail's records all begin so; what stands between others is rarely of one shape, and would be miscounted."""
 
-_TAIL: Final = re.compile(_SPACE.join((rb"\}", rb"\]", rb"\}", rb"\Z")))
+_TAIL: Final = re.compile(SPACE.join((rb"\}", rb"\]", rb"\}", rb"\Z")))
 _KEPT_BYTES: Final = 4096  # of the end: white space may follow the last bracket
 _TRIED_BYTES: Final = 8 * 1024
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -98,7 +100,7 @@ class Scout:
         head = _HEAD.match(window)
         if head is None:
             return False
-        between = re.compile(_SPACE.join((rb"\}", b",", re.escape(head[1])))).search(window, head.end(), _TRIED_BYTES)
+        between = re.compile(SPACE.join((rb"\}", b",", re.escape(head[1])))).search(window, head.end(), _TRIED_BYTES)
         if between is None:
             return False
         separator = between.group()

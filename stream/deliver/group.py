@@ -1,12 +1,13 @@
 """Several alerts for one message: a storm of repeats, or what is told late."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from stream.alert import Alert
 from stream.deliver.grouping import kind_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Group:
     """Alerts that are told in one message, for which one of them stands.
 
@@ -24,10 +25,12 @@ class Group:
         """How many."""
         return len(self.alerts)
 
-    @property
+    @cached_property  # there may be thousands, and several parts of a message ask
     def mixed(self) -> bool:
         """Whether they are of several kinds, so that what one of them says is not to be taken for everybody's."""
-        return self.late and len(set(map(kind_of, self.alerts))) > 1
+        kinds = map(kind_of, self.alerts if self.late else ())
+        first = next(kinds, None)
+        return any(kind != first for kind in kinds)
 
     @property
     def first(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from stream.detect.finding import Finding
-from stream.detect.watch.log_keys import LOGS, may_begin, may_end, whose
+from stream.detect.watch.log_keys import LOGS, is_of_logs, may_begin, may_end, whose
 from stream.detect.watch.row import Scene
 from stream.json_value import at, flag, items, shown, text_at
 
@@ -201,7 +201,7 @@ def log_object(scene: Scene) -> Sequence[Finding] | None:
     identity = scene.record.get("userIdentity")
     writer = text_at(identity, "invokedBy") if at(identity, "type") == "AWSService" else None
     # AWS's own services write under AWSLogs/ all the time.
-    if LOGS.lower() not in key.lower() or (writer and writer.endswith(".amazonaws.com")):
+    if not is_of_logs(key) or (writer and writer.endswith(".amazonaws.com")):
         return None
     of_trail = _TRAIL_FILE.search(key)
     what = "a log file of CloudTrail's" if of_trail else "a log file"
@@ -211,7 +211,7 @@ def log_object(scene: Scene) -> Sequence[Finding] | None:
 def deleted_object(scene: Scene) -> Sequence[Finding] | None:
     """Of DeleteObject: a file under `AWSLogs/`."""
     key = text_at(scene.parameters, "key") or ""
-    if LOGS.lower() not in key.lower():
+    if not is_of_logs(key):
         return None
     version = text_at(scene.parameters, "versionId")
     effect = (
@@ -223,7 +223,7 @@ def deleted_object(scene: Scene) -> Sequence[Finding] | None:
 def retention(scene: Scene) -> Sequence[Finding] | None:
     """Of PutObjectRetention: is a lock bypassed?"""
     key = text_at(scene.parameters, "key") or ""
-    if LOGS.lower() not in key.lower():
+    if not is_of_logs(key):
         return None
     bypass = scene.parameters.get("x-amz-bypass-governance-retention")
     if flag(bypass) is not True:

@@ -15,6 +15,11 @@ _ACCOUNT: Final = re.compile(r"([0-9]{12})/")
 _ORGANIZATION: Final = re.compile(r"\Ao-[a-z0-9]*(?:/|\Z)")
 
 
+def is_of_logs(key: str) -> bool:
+    """Whether a file lies under `AWSLogs/`, in either case: there CloudTrail and other services log."""
+    return LOGS.lower() in key.lower()
+
+
 def whose(scene: Scene) -> tuple[str | None, str]:
     """Prefix and account of the log files in a scene's bucket, `None` and empty where they are unknown."""
     if scene.own.bucket is None or scene.own.bucket not in scene.names:

@@ -9,17 +9,17 @@ from urllib.parse import unquote
 
 from stream.detect.finding import Finding
 from stream.detect.watch import buckets
+from stream.detect.watch.log_keys import is_of_logs
 from stream.detect.watch.row import Scene
 from stream.json_value import text_at
 
-_LOGS: Final = "awslogs/"
 _SOURCE: Final = "x-amz-rename-source"
 
 
 def renamed(scene: Scene) -> Sequence[Finding] | None:
     """Of RenameObject, whose `key` is the new one: a file that leaves `AWSLogs/`, or takes the place of one there."""
     source = unquote(text_at(scene.parameters, _SOURCE) or "")
-    if _LOGS in source.lower():
+    if is_of_logs(source):
         return [Finding(_SOURCE, source, "a log file is no longer where its service wrote it", "critical")]
     return buckets.log_object(scene)
 
@@ -49,4 +49,4 @@ def access_list(scene: Scene) -> Sequence[Finding] | None:
 
 
 def _is_log(scene: Scene) -> bool:
-    return _LOGS in (text_at(scene.parameters, "key") or "").lower()
+    return is_of_logs(text_at(scene.parameters, "key") or "")
